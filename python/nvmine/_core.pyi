@@ -1,0 +1,83 @@
+"""The compiled core, as the rest of the package calls it. Checked against the extension by mypy.stubtest."""
+
+from typing import Any, Final, final
+
+import numpy as np
+import numpy.typing as npt
+
+VERSION: Final[str]
+REASONS: Final[list[str]]
+
+@final
+class Policy:
+    def __new__(
+        cls,
+        *,
+        method: str,
+        percentage: float,
+        margin: float,
+        max_score: float | None,
+        min_score: float | None,
+        shift: int,
+        pool: int | None,
+        n: int,
+        sampling: str,
+        first: int,
+        temperature: float,
+        simans_a: float,
+        simans_b: float,
+        bins: int,
+        anchor: str,
+        on_short: str,
+        on_missing: str,
+        seed: int,
+    ) -> Policy: ...
+    def ceiling(self, /, anchor: float) -> float: ...
+
+@final
+class Best:
+    def __new__(cls, queries: int, depth: int) -> Best: ...
+    def update(
+        self,
+        /,
+        scores: npt.NDArray[np.float32],
+        queries: npt.NDArray[np.float32],
+        passages: npt.NDArray[np.float32],
+        first: int,
+        *,
+        input_roundoff: float = 0.0,
+        threads: int | None = None,
+    ) -> None: ...
+    def update_final(
+        self,
+        /,
+        scores: npt.NDArray[np.float32],
+        first: int,
+        *,
+        above: float,
+        threads: int | None = None,
+    ) -> None: ...
+    def finish(self, /) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]: ...
+
+def score_pairs(
+    queries: npt.NDArray[np.float32],
+    passages: npt.NDArray[np.float32],
+    ids: npt.NDArray[np.int64],
+    *,
+    threads: int | None = None,
+) -> npt.NDArray[np.float32]: ...
+def mine(
+    policy: Policy,
+    scores: npt.NDArray[Any],
+    *,
+    shape: tuple[int, int] | None,
+    offsets: npt.NDArray[np.int64] | None,
+    ids: npt.NDArray[Any] | None,
+    pos_scores: npt.NDArray[np.float64],
+    pos_offsets: npt.NDArray[np.int64],
+    exclusions: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]],
+    classes: npt.NDArray[np.int64] | None,
+    keys: npt.NDArray[np.uint64] | None,
+    ranks: bool,
+    threads: int | None,
+) -> dict[str, npt.NDArray[Any]]: ...

@@ -1,0 +1,67 @@
+"""The dataset value that every reader returns: queries, passages and which passages are whose positives.
+
+Passages and queries are known by their row number from here on; ids are text and are joined in again when results are
+written. Positives are kept in compressed rows (offsets and values), the layout the core takes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Int64Array = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dataset:
+    """Texts in, with their labels.
+
+    Parameters
+    ----------
+    name
+        For messages and the manifest: the path or name as the user gave it.
+    query_ids, query_texts
+        The Q queries to mine, in file order, unique ids. Every one has at least one positive.
+    passage_ids, passage_texts
+        The M passages, in file order, unique ids. A text already includes its title.
+    positive_offsets
+        int64 of shape (Q + 1,): query q's positives are ``positive_passages[offsets[q]:offsets[q + 1]]``.
+    positive_passages
+        int64, passage row numbers, ascending and unique within a query.
+    """
+
+    name: str
+    query_ids: list[str]
+    query_texts: list[str]
+    passage_ids: list[str]
+    passage_texts: list[str]
+    positive_offsets: Int64Array
+    positive_passages: Int64Array
+
+    def positives(self, query: int) -> Int64Array:
+        """Row numbers of the passages that are positives of query number `query`."""
+        return self.positive_passages[self.positive_offsets[query] : self.positive_offsets[query + 1]]
+
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of the queries, the corpus and the labels, the same for the same content in any file format."""
+        labels = hashlib.sha256(self.positive_offsets.astype("<i8").tobytes())
+        labels.update(self.positive_passages.astype("<i8").tobytes())
+        return {
+            "queries": _digest_texts(self.query_ids, self.query_texts),
+            "corpus": _digest_texts(self.passage_ids, self.passage_texts),
+            "qrels": labels.hexdigest(),
+        }
+
+
+def _digest_texts(ids: Iterable[str], texts: Iterable[str]) -> str:
+    digest = hashlib.sha256()
+    for name, text in zip(ids, texts, strict=True):
+        # Lengths first: no two different lists of texts give the same bytes.
+        for part in (name.encode(), text.encode()):
+            digest.update(len(part).to_bytes(8, "little"))
+            digest.update(part)
+    return digest.hexdigest()

@@ -1,0 +1,69 @@
+"""Vectors of a whole collection, held as shards that may be memory-mapped files.
+
+A shard is an ordinary ``(rows, dimension)`` array of float16 or float32; the collection is their rows in order. Only the
+block that is asked for is brought into memory, widened to float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from nvmine.errors import DtypeError, ShapeError
+
+Float32Array = npt.NDArray[np.float32]
+
+
+class Vectors:
+    """The rows of several arrays, addressed as one ``(n, dimension)`` matrix.
+
+    Parameters
+    ----------
+    shards
+        float16 or float32 arrays of shape (rows, dimension), memory maps included.
+
+    Raises
+    ------
+    ShapeError
+        There is no shard, or their dimensions differ.
+    DtypeError
+        A shard is neither float16 nor float32.
+    """
+
+    def __init__(self, shards: Sequence[npt.NDArray[np.floating]]) -> None:
+        if not shards:
+            raise ShapeError("no vectors: at least one shard is needed")
+        for number, shard in enumerate(shards):
+            if shard.ndim != 2 or shard.shape[1] != shards[0].shape[1]:
+                expected = f"(rows, {shards[0].shape[1]})" if shards[0].ndim == 2 else "(rows, dimension)"
+                raise ShapeError(f"vector shard {number} has shape {shard.shape}, expected {expected}")
+            if shard.dtype not in (np.float16, np.float32):
+                raise DtypeError(f"vector shard {number} is {shard.dtype}, expected float16 or float32")
+        self._shards = list(shards)
+        self._starts = np.concatenate([[0], np.cumsum([len(shard) for shard in shards])])
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    @property
+    def dimension(self) -> int:
+        """Components of one vector."""
+        return int(self._shards[0].shape[1])
+
+    def rows(self, numbers: npt.NDArray[np.int64]) -> Float32Array:
+        """The named rows, float32 of shape ``(len(numbers), dimension)``; each number in ``[0, len(self))``."""
+        result = np.empty((len(numbers), self.dimension), np.float32)
+        shard_of = np.searchsorted(self._starts, numbers, side="right") - 1
+        for shard in np.unique(shard_of):
+            mine = shard_of == shard
+            result[mine] = self._shards[shard][numbers[mine] - self._starts[shard]]
+        return result
+
+    def blocks(self, rows: int) -> Iterator[tuple[int, Float32Array]]:
+        """Consecutive float32 blocks of at most `rows` rows, each with the number of its first row."""
+        for start, shard in zip(self._starts[:-1], self._shards, strict=True):
+            for first in range(0, len(shard), rows):
+                block = shard[first : first + rows]
+                yield int(start) + first, np.ascontiguousarray(block, dtype=np.float32)

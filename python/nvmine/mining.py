@@ -1,0 +1,191 @@
+"""``mine``: from scores to hard negatives, for whoever already has scores.
+
+One pass over the matrix in the compiled core, on all processors, with the interpreter free for other threads. To go from
+texts to negatives use :func:`nvmine.mine_dataset`.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any, Unpack
+
+import numpy as np
+import numpy.typing as npt
+
+from nvmine import _core
+from nvmine.arrays import Rows, read_keys, read_rows
+from nvmine.audit import Audit
+from nvmine.errors import NvmineError, PolicyError, ShapeError
+from nvmine.negatives import Negatives
+from nvmine.policy import Policy, PolicyFields, takes_policy_fields
+
+
+@takes_policy_fields
+def mine(
+    scores: Any,
+    pos_scores: Any,
+    *,
+    ids: Any = None,
+    pos_ids: Any = None,
+    query_ids: Any = None,
+    exclude_ids: Any = None,
+    identity: Any = None,
+    policy: Policy | None = None,
+    ranks: bool = False,
+    threads: int | None = None,
+    **fields: Unpack[PolicyFields],
+) -> Negatives:
+    """Picks the hard negatives of every query from its scored candidates.
+
+    The rule is that of NV-Retriever (arXiv 2407.15831v2), made safe for negative scores and total for ties: candidates
+    are rejected for the first reason that holds (padding, no finite score, positive, duplicate, ceiling, floor), the
+    survivors ordered by score descending and id ascending, and `n` of them picked. The outcome is the same for any
+    number of threads and any order of a query's candidates. O(candidates) time.
+
+    Parameters
+    ----------
+    scores
+        (n_queries, n_candidates) scores, higher is closer: float16, bfloat16 (torch), float32 or float64; a numpy array
+        or memory map, a torch tensor, anything with ``__array__`` or DLPack. For ragged rows a Polars or Arrow List
+        column, or a sequence of arrays. Not written to, and must not be while the call lasts.
+    pos_scores
+        Scores of the positives by the same teacher: (n_queries,), or ragged rows for several positives.
+    ids
+        Like `scores`, whole numbers: which passages they are. Default: the column number. A negative id, or the maximum
+        of an unsigned type, is padding.
+    pos_ids
+        Like `pos_scores`, whole numbers: never emitted.
+    query_ids
+        (n_queries,) whole numbers or strings: keys of the draws, and names in messages. Default: the row number.
+    exclude_ids
+        Ragged rows of further passages that are never emitted, such as the query's own text.
+    identity
+        (n_passages,) whole numbers, indexed by id: passages with equal numbers are one passage. Excluding one excludes
+        all, and of several only the best-scored is considered.
+    policy
+        The whole rule; or give its fields as keywords, see :class:`nvmine.Policy`.
+    ranks
+        Also give the ranks of the negatives.
+    threads
+        How many threads work. Default: as many as the process may use.
+    **fields
+        The fields of a policy, where `policy` is not given.
+
+    Returns
+    -------
+    Negatives
+        A row a query, or a row a positive for ``anchor="each"``.
+
+    Raises
+    ------
+    PolicyError
+        A field of the policy is wrong.
+    ShapeError, DtypeError
+        The arrays do not fit each other, or hold something else than scores and ids.
+    ScoreError
+        A query has no positive, or a positive score is NaN or infinite.
+    IdError
+        An id lies outside `identity`.
+    ShortError
+        A query got fewer than `n`, under ``on_short="raise"``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import nvmine
+    >>> scores = np.array([[0.91, 0.84, 0.62, 0.40], [0.30, 0.75, 0.70, 0.71]], dtype=np.float32)
+    >>> pos_scores = np.array([0.90, 0.80], dtype=np.float32)
+    >>> nvmine.mine(scores, pos_scores, method="margin", margin=0.05, n=2).ids
+    array([[1, 2],
+           [3, 2]])
+
+    The threshold follows each query's own positive; a short row is never filled up:
+
+    >>> nvmine.mine(scores, pos_scores, percentage=0.8, n=4).ids
+    array([[ 2,  3, -1, -1],
+           [ 0, -1, -1, -1]])
+    """
+    chosen = Policy.of(policy, fields)
+    score_rows = read_rows("scores", scores, "scores")
+    positives = read_rows("pos_scores", pos_scores, "scores", single=True)
+    candidate_ids = None if ids is None else read_rows("ids", ids, "ids")
+    if candidate_ids is not None and not candidate_ids.same_layout(score_rows):
+        raise ShapeError(f"ids must have a value for each score: {_describe(candidate_ids)}, {_describe(score_rows)}")
+    exclusions = []
+    for name, data in (("pos_ids", pos_ids), ("exclude_ids", exclude_ids)):
+        if data is not None:
+            rows = read_rows(name, data, "ids", single=True)
+            if len(rows) != len(score_rows):
+                raise ShapeError(f"{name} has {len(rows)} rows for {len(score_rows)} queries")
+            exclusions.append((rows.ragged_offsets(), _signed(rows.values)))
+    classes = None if identity is None else _signed(read_rows("identity", identity, "ids", single=True).values)
+    try:
+        result = _core.mine(
+            chosen.compile(),
+            score_rows.values,
+            shape=score_rows.shape,
+            offsets=score_rows.offsets,
+            ids=None if candidate_ids is None else candidate_ids.values,
+            pos_scores=_widened(positives.values),
+            pos_offsets=positives.ragged_offsets(),
+            exclusions=exclusions,
+            classes=classes,
+            keys=None if query_ids is None else read_keys("query_ids", query_ids),
+            ranks=ranks,
+            threads=_threads(threads),
+        )
+    except NvmineError as error:
+        if error.row is None or query_ids is None or error.row >= len(query_ids):
+            raise
+        raise type(error)(error.message, row=error.row, query=str(query_ids[error.row])) from None
+    queries, anchors = _result_rows(positives, each=chosen.anchor == "each")
+    return Negatives(
+        ids=result["ids"],
+        scores=result["scores"],
+        counts=result["counts"],
+        queries=queries,
+        positives=anchors,
+        audit=Audit(result["candidates"], result["counts"], result["rejected"]),
+        ranks=result.get("ranks"),
+    )
+
+
+def _result_rows(positives: Rows, *, each: bool) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The query of every row of the result, and which of its positives is the anchor."""
+    numbers = np.arange(len(positives), dtype=np.int64)
+    if not each:
+        return numbers, np.full(len(positives), -1, np.int64)
+    offsets = positives.ragged_offsets()
+    queries = np.repeat(numbers, np.diff(offsets))
+    return queries, np.arange(len(queries), dtype=np.int64) - (offsets[:-1] - offsets[0])[queries]
+
+
+def _widened(values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    if values.dtype == np.uint16:
+        # The bits of bfloat16 are the upper half of a float32's.
+        values = (values.astype(np.uint32) << 16).view(np.float32)
+    return values.astype(np.float64)
+
+
+def _signed(values: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """Ids as int64; the maximum of an unsigned type, which is padding, as -1."""
+    signed = values.astype(np.int64)
+    if values.dtype.kind == "u":
+        signed[values == np.iinfo(values.dtype).max] = -1
+    return signed
+
+
+def _threads(threads: int | None) -> int | None:
+    if threads is None:
+        return None
+    try:
+        count = operator.index(threads)
+    except TypeError:
+        raise PolicyError(f"must be a whole number, not {threads!r}", column="threads") from None
+    if count < 1:
+        raise PolicyError(f"must be at least 1, not {count}", column="threads")
+    return count
+
+
+def _describe(rows: Rows) -> str:
+    return f"{len(rows)} rows of {len(rows.values)} values in all" if rows.shape is None else f"shape {rows.shape}"

@@ -1,0 +1,117 @@
+"""What mining gives: the negatives of every query, and the account of all other candidates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nvmine.audit import Audit
+from nvmine.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Int64Array = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Negatives:
+    """The negatives of Q queries, R rows of at most n.
+
+    R is Q, one row a query in input order; for ``anchor="each"`` it is the number of positives, one row a (query,
+    positive) pair. A row that is short, dropped or skipped is filled up with -1 and NaN, never with other passages.
+
+    Parameters
+    ----------
+    ids
+        int64 of shape (R, n), in score order; -1 where short.
+    scores
+        float32 of shape (R, n), the teacher's scores; NaN where short.
+    counts
+        int64 of shape (R,): negatives of each row.
+    queries
+        int64 of shape (R,): row number of the query.
+    positives
+        int64 of shape (R,): which of the query's positives was the anchor, -1 unless ``anchor="each"``.
+    audit
+        What became of every candidate.
+    ranks
+        int64 of shape (R, n) or None: place of each negative among the query's distinct candidates that are no
+        positives, the best has rank 1; 0 where short.
+
+    Examples
+    --------
+    >>> import nvmine
+    >>> negatives = nvmine.mine([[0.9, 0.5, 0.1]], [0.6], n=2)
+    >>> negatives.ids
+    array([[1, 2]])
+    >>> len(negatives)
+    1
+    """
+
+    ids: Int64Array
+    scores: npt.NDArray[np.float32]
+    counts: Int64Array
+    queries: Int64Array
+    positives: Int64Array
+    audit: Audit
+    ranks: Int64Array | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __repr__(self) -> str:
+        rows, n = self.ids.shape
+        return f"Negatives({rows} rows, n={n}, {int(self.counts.sum())} negatives, {int((self.counts < n).sum())} short)"
+
+    def to_polars(self) -> pl.DataFrame:
+        """A table with a row a result: `query`, `positive`, List columns `negative_ids` and `negative_scores`, `rejected`.
+
+        Lists hold what there is, without -1 and NaN. `rejected` is a struct with a count a reason.
+
+        Raises
+        ------
+        MissingExtraError
+            Polars is not installed.
+        """
+        try:
+            import polars as pl
+        except ImportError:
+            raise MissingExtraError("this needs polars: pip install polars") from None
+        held = np.arange(self.ids.shape[1]) < self.counts[:, None]
+        offsets = np.repeat(np.arange(len(self)), self.counts)
+        lists = (
+            pl.DataFrame({"row": offsets, "negative_ids": self.ids[held], "negative_scores": self.scores[held]})
+            .group_by("row", maintain_order=True)
+            .agg("negative_ids", "negative_scores")
+        )
+        table = pl.DataFrame(
+            {
+                "row": np.arange(len(self)),
+                "query": self.queries,
+                "positive": self.positives,
+                "candidates": self.audit.candidates,
+            }
+        )
+        rejected = pl.DataFrame(self.audit.by_reason).to_struct("rejected")
+        empty_ids, empty_scores = pl.lit([], pl.List(pl.Int64)), pl.lit([], pl.List(pl.Float32))
+        return (
+            table.join(lists, on="row", how="left", maintain_order="left")
+            .with_columns(
+                pl.col("negative_ids").fill_null(empty_ids),
+                pl.col("negative_scores").fill_null(empty_scores),
+                rejected,
+            )
+            .drop("row")
+        )
+
+    def to_arrow(self) -> Any:
+        """:meth:`to_polars` as a ``pyarrow.Table``; for anything else that reads Arrow, pass this object itself."""
+        return self.to_polars().to_arrow()
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """:meth:`to_polars` as an Arrow stream capsule."""
+        return self.to_polars().__arrow_c_stream__(requested_schema)

@@ -1,0 +1,127 @@
+/*!
+What mining gives: arrays with a row a query, or a row a positive when each has its own anchor.
+
+[`Rows`] cuts them into parts that threads can write side by side.
+*/
+
+use crate::audit::{Counts, REASONS};
+use crate::mine::Request;
+use crate::policy::Policy;
+use crate::rows::{Id, Score};
+use crate::select::Candidate;
+use std::ops::Range;
+
+/// Negatives and the account of every candidate, a row a query (a positive for [`Anchor::Each`]).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Output {
+    /// Negatives per row.
+    pub n: usize,
+    /// `n` ids a row, -1 where short.
+    pub ids: Vec<i64>,
+    /// `n` scores a row, NaN where short.
+    pub scores: Vec<f32>,
+    /// `n` ranks a row, 0 where short; the best candidate that is neither positive nor duplicate has rank 1.
+    pub ranks: Vec<i64>,
+    /// Negatives of each row.
+    pub counts: Vec<i64>,
+    /// Candidates of each row.
+    pub candidates: Vec<i64>,
+    /// Rejected candidates of each row, in the order of [`REASONS`].
+    pub rejected: Vec<i64>,
+}
+
+impl Output {
+    /// Room for the results of `request`, all of them short.
+    #[must_use]
+    pub fn new<S: Score, I: Id>(request: &Request<'_, S, I>, policy: &Policy, ranks: bool) -> Self {
+        let rows = request.results(0..request.layout.rows(), policy.anchor).end;
+        Self {
+            n: policy.n,
+            ids: vec![-1; rows * policy.n],
+            scores: vec![f32::NAN; rows * policy.n],
+            ranks: vec![0; if ranks { rows * policy.n } else { 0 }],
+            counts: vec![0; rows],
+            candidates: vec![0; rows],
+            rejected: vec![0; rows * REASONS.len()],
+        }
+    }
+}
+
+/// Consecutive rows of an output, handed out one at a time.
+pub(crate) struct Rows<'a> {
+    n: usize,
+    ids: &'a mut [i64],
+    scores: &'a mut [f32],
+    pub(crate) ranks: &'a mut [i64],
+    counts: &'a mut [i64],
+    candidates: &'a mut [i64],
+    rejected: &'a mut [i64],
+}
+
+impl<'a> Rows<'a> {
+    pub(crate) fn of(output: &'a mut Output, rows: Range<usize>) -> Self {
+        let wide = rows.start * output.n..rows.end * output.n;
+        Self {
+            n: output.n,
+            ids: &mut output.ids[wide.clone()],
+            scores: &mut output.scores[wide.clone()],
+            ranks: if output.ranks.is_empty() { &mut [] } else { &mut output.ranks[wide] },
+            counts: &mut output.counts[rows.clone()],
+            candidates: &mut output.candidates[rows.clone()],
+            rejected: &mut output.rejected[rows.start * REASONS.len()..rows.end * REASONS.len()],
+        }
+    }
+
+    pub(crate) fn split(self, rows: usize) -> (Self, Self) {
+        let n = self.n;
+        let (ids, later_ids) = self.ids.split_at_mut(rows * n);
+        let (scores, later_scores) = self.scores.split_at_mut(rows * n);
+        let (ranks, later_ranks) = self.ranks.split_at_mut(if self.ranks.is_empty() { 0 } else { rows * n });
+        let (counts, later_counts) = self.counts.split_at_mut(rows);
+        let (candidates, later_candidates) = self.candidates.split_at_mut(rows);
+        let (rejected, later_rejected) = self.rejected.split_at_mut(rows * REASONS.len());
+        (
+            Self { n, ids, scores, ranks, counts, candidates, rejected },
+            Self {
+                n,
+                ids: later_ids,
+                scores: later_scores,
+                ranks: later_ranks,
+                counts: later_counts,
+                candidates: later_candidates,
+                rejected: later_rejected,
+            },
+        )
+    }
+
+    /// Takes the next row off the front.
+    pub(crate) fn next(&mut self) -> Self {
+        let empty = Self {
+            n: self.n,
+            ids: &mut [],
+            scores: &mut [],
+            ranks: &mut [],
+            counts: &mut [],
+            candidates: &mut [],
+            rejected: &mut [],
+        };
+        let (row, rest) = std::mem::replace(self, empty).split(1);
+        *self = rest;
+        row
+    }
+
+    pub(crate) fn write(&mut self, candidates: usize, counts: &Counts, negatives: impl Iterator<Item = Candidate>) {
+        let mut emitted = 0;
+        for candidate in negatives {
+            self.ids[emitted] = candidate.id;
+            self.scores[emitted] = candidate.score as f32;
+            emitted += 1;
+        }
+        debug_assert_eq!(candidates as u64, emitted as u64 + counts.total());
+        self.counts[0] = emitted as i64;
+        self.candidates[0] = candidates as i64;
+        for (slot, &count) in self.rejected.iter_mut().zip(counts.as_array()) {
+            *slot = count as i64;
+        }
+    }
+}

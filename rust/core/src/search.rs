@@ -1,0 +1,296 @@
+/*!
+The best candidates of many queries, found block by block in a score matrix that is never held whole.
+
+A block comes from a matrix product, whose scores are near the reported ones ([`dot`](crate::dot)) but not equal to them.
+Every passage that could be among the best, given how far the two can differ, is scored again; the others are provably
+worse. So the outcome is exact and does not depend on the size of blocks or on who multiplied them.
+*/
+
+use crate::dot::{dot, norm, reach};
+use crate::error::Error;
+use crate::select::{Candidate, best};
+use rayon::prelude::*;
+
+/// What a block of scores is worth.
+#[derive(Debug, Clone, Copy)]
+pub enum Scoring<'a> {
+    /// The scores are final; those that are not above `above` are no candidates.
+    Final {
+        /// Exclusive lower bound.
+        above: f32,
+    },
+    /// The scores choose a shortlist, and the fixed-order dot product of these vectors is reported.
+    Rescored {
+        /// Row-major vectors of all queries.
+        queries: &'a [f32],
+        /// Row-major vectors of the block's passages.
+        passages: &'a [f32],
+        /// Components of one vector.
+        dimension: usize,
+        /// Unit roundoff of the matrix product's inputs, see [`reach`](crate::dot::reach).
+        input_roundoff: f64,
+    },
+}
+
+/// The best `depth` candidates of each query so far.
+#[derive(Debug, Clone)]
+pub struct Best {
+    depth: usize,
+    lists: Vec<Vec<Candidate>>,
+}
+
+impl Best {
+    /// Nothing yet, for `queries` queries.
+    #[must_use]
+    pub fn new(queries: usize, depth: usize) -> Self {
+        Self { depth, lists: vec![Vec::new(); queries] }
+    }
+
+    /// Takes in the scores of all queries against passages `first..first + width`, `width` a row.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the block is not a row of `width` scores a query, or vectors do not fit it;
+    /// [`Error::VectorNotFinite`] naming a vector that cannot be scored.
+    pub fn update(&mut self, scores: &[f32], width: usize, first: i64, scoring: Scoring<'_>) -> Result<(), Error> {
+        if self.lists.len().checked_mul(width) != Some(scores.len()) {
+            let queries = self.lists.len();
+            return Err(Error::Shape(format!("{} scores are not {queries} rows of {width}", scores.len())));
+        }
+        if width == 0 || self.depth == 0 {
+            return Ok(());
+        }
+        let longest = match scoring {
+            Scoring::Final { .. } => 0.0,
+            Scoring::Rescored { queries, passages, dimension, .. } => {
+                check_vectors(queries, dimension, self.lists.len())?;
+                check_vectors(passages, dimension, width)?;
+                longest_norm(passages, dimension, first)?
+            }
+        };
+        let depth = self.depth;
+        self.lists
+            .par_iter_mut()
+            .zip(scores.par_chunks_exact(width))
+            .enumerate()
+            .map_init(Vec::new, |scratch, (query, (list, row))| match scoring {
+                Scoring::Final { above } => {
+                    take(list, depth, row, first, scratch, 0.0, |_, score| Some(score).filter(|s| *s > above));
+                    Ok(())
+                }
+                Scoring::Rescored { queries, passages, dimension, input_roundoff } => {
+                    let vector = &queries[query * dimension..(query + 1) * dimension];
+                    let length = norm(vector);
+                    if !length.is_finite() {
+                        return Err(Error::VectorNotFinite { what: "query", row: query });
+                    }
+                    let reach = reach(dimension, input_roundoff, length, longest);
+                    take(list, depth, row, first, scratch, reach, |passage, _| {
+                        Some(dot(vector, &passages[passage * dimension..(passage + 1) * dimension]))
+                    });
+                    Ok(())
+                }
+            })
+            .collect::<Vec<_>>()
+            .into_iter()
+            .collect()
+    }
+
+    /// Ids (-1 where there are no more) and scores (NaN there), `depth` a query, best first.
+    #[must_use]
+    pub fn finish(&self) -> (Vec<i64>, Vec<f32>) {
+        let mut ids = vec![-1; self.lists.len() * self.depth];
+        let mut scores = vec![f32::NAN; ids.len()];
+        for (query, list) in self.lists.iter().enumerate() {
+            for (rank, candidate) in list.iter().enumerate() {
+                ids[query * self.depth + rank] = candidate.id;
+                scores[query * self.depth + rank] = candidate.score as f32;
+            }
+        }
+        (ids, scores)
+    }
+}
+
+/// Merges one row of a block into a query's list. `reach` is how far a row's score can lie from the reported one.
+fn take(
+    list: &mut Vec<Candidate>,
+    depth: usize,
+    row: &[f32],
+    first: i64,
+    scratch: &mut Vec<f32>,
+    reach: f64,
+    report: impl Fn(usize, f32) -> Option<f32>,
+) {
+    // Passages below the floor cannot be among the best: a full list holds `depth` better ones; failing that, the row
+    // itself does if its `depth`-th score is better by twice the reach.
+    let floor = if list.len() == depth {
+        list[depth - 1].score - reach
+    } else if row.len() > depth {
+        scratch.clear();
+        scratch.extend_from_slice(row);
+        let (_, &mut score, _) = scratch.select_nth_unstable_by(depth - 1, |a, b| b.total_cmp(a));
+        f64::from(score) - 2.0 * reach
+    } else {
+        f64::NEG_INFINITY
+    };
+    // Rounded down to f32, so that the scan below compares what it reads and still passes every score at the floor.
+    let floor = round_down(floor);
+    let before = list.len();
+    for (passage, &score) in row.iter().enumerate() {
+        // A NaN says nothing: the reported score decides.
+        if (score >= floor || score.is_nan())
+            && let Some(score) = report(passage, score)
+        {
+            list.push(Candidate { score: f64::from(score), id: first + passage as i64 });
+        }
+    }
+    if list.len() > before {
+        best(list, depth);
+    }
+}
+
+fn round_down(value: f64) -> f32 {
+    let nearest = value as f32;
+    if f64::from(nearest) > value { nearest.next_down() } else { nearest }
+}
+
+fn check_vectors(vectors: &[f32], dimension: usize, rows: usize) -> Result<(), Error> {
+    if rows.checked_mul(dimension) == Some(vectors.len()) {
+        Ok(())
+    } else {
+        Err(Error::Shape(format!("{} components are not {rows} vectors of {dimension}", vectors.len())))
+    }
+}
+
+fn longest_norm(passages: &[f32], dimension: usize, first: i64) -> Result<f64, Error> {
+    if dimension == 0 {
+        return Ok(0.0);
+    }
+    let norms: Vec<f64> = passages.par_chunks_exact(dimension).map(norm).collect();
+    match norms.iter().position(|length| !length.is_finite()) {
+        Some(row) => Err(Error::VectorNotFinite { what: "passage", row: first as usize + row }),
+        None => Ok(norms.into_iter().fold(0.0, f64::max)),
+    }
+}
+
+/// Fixed-order scores of given (query, passage) pairs: `width` passages a query, NaN for a negative id.
+///
+/// # Errors
+/// [`Error::Shape`] if the arrays do not fit, [`Error::IdOutOfRange`] for an id that names no passage.
+pub fn score_pairs(
+    queries: &[f32],
+    passages: &[f32],
+    dimension: usize,
+    ids: &[i64],
+    width: usize,
+) -> Result<Vec<f32>, Error> {
+    let count = |vectors: &[f32]| vectors.len().checked_div(dimension).unwrap_or(0);
+    let (rows, known) = (count(queries), count(passages));
+    check_vectors(queries, dimension, rows)?;
+    check_vectors(passages, dimension, known)?;
+    if rows.checked_mul(width) != Some(ids.len()) {
+        return Err(Error::Shape(format!("{} ids are not {rows} rows of {width}", ids.len())));
+    }
+    let score = |(cell, &id): (usize, &i64)| {
+        let query = cell / width;
+        match usize::try_from(id) {
+            Err(_) => Ok(f32::NAN),
+            Ok(passage) if passage < known => Ok(dot(
+                &queries[query * dimension..(query + 1) * dimension],
+                &passages[passage * dimension..(passage + 1) * dimension],
+            )),
+            Ok(_) => Err(Error::IdOutOfRange { row: query, id, passages: known }),
+        }
+    };
+    ids.par_iter().enumerate().map(score).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// All scores by the reported product, sorted.
+    fn exhaustive(queries: &[f32], passages: &[f32], dimension: usize, depth: usize) -> (Vec<i64>, Vec<f32>) {
+        let (mut ids, mut scores) = (Vec::new(), Vec::new());
+        for query in queries.chunks_exact(dimension) {
+            let mut all: Vec<Candidate> = passages
+                .chunks_exact(dimension)
+                .enumerate()
+                .map(|(id, passage)| Candidate { score: f64::from(dot(query, passage)), id: id as i64 })
+                .collect();
+            all.sort_by(Candidate::order);
+            for rank in 0..depth {
+                ids.push(all.get(rank).map_or(-1, |c| c.id));
+                scores.push(all.get(rank).map_or(f32::NAN, |c| c.score as f32));
+            }
+        }
+        (ids, scores)
+    }
+
+    proptest! {
+        /// Few distinct components make many ties and copies; the block scores are off by as much as is allowed.
+        #[test]
+        fn blocks_of_any_size_give_the_exact_best(
+            queries in prop::collection::vec(-2_i8..3, 3 * 20),
+            passages in prop::collection::vec(-2_i8..3, 3 * 40),
+            depth in 1_usize..12,
+            block in 1_usize..50,
+            noise in prop::collection::vec(-1.0_f64..1.0, 50),
+        ) {
+            let vectors = |levels: &[i8]| levels.iter().map(|&l| f32::from(l) * 0.37).collect::<Vec<f32>>();
+            let (queries, passages) = (vectors(&queries), vectors(&passages));
+            let input_roundoff = 1e-3;
+            let mut found = Best::new(20, depth);
+            for (number, rows) in passages.chunks(3 * block).enumerate() {
+                let width = rows.len() / 3;
+                let longest = rows.chunks_exact(3).map(norm).fold(0.0, f64::max);
+                let mut scores = Vec::new();
+                for query in queries.chunks_exact(3) {
+                    for (place, passage) in rows.chunks_exact(3).enumerate() {
+                        let reach = reach(3, input_roundoff, norm(query), longest);
+                        let exact = f64::from(dot(query, passage));
+                        scores.push((exact + 0.999 * noise[(place + scores.len()) % 50] * reach) as f32);
+                    }
+                }
+                let scoring =
+                    Scoring::Rescored { queries: &queries, passages: rows, dimension: 3, input_roundoff };
+                prop_assert!(found.update(&scores, width, (number * block) as i64, scoring).is_ok());
+            }
+            let (ids, scores) = found.finish();
+            let (expected_ids, expected_scores) = exhaustive(&queries, &passages, 3, depth);
+            prop_assert_eq!(ids, expected_ids);
+            prop_assert_eq!(
+                scores.iter().map(|s| s.to_bits()).collect::<Vec<_>>(),
+                expected_scores.iter().map(|s| s.to_bits()).collect::<Vec<_>>()
+            );
+        }
+    }
+
+    #[test]
+    fn final_scores_are_taken_as_they_are() {
+        let mut found = Best::new(1, 3);
+        let scoring = Scoring::Final { above: 0.0 };
+        assert_eq!(found.update(&[0.0, 2.0], 2, 0, scoring), Ok(()));
+        assert_eq!(found.update(&[2.0, -1.0, 0.5], 3, 2, scoring), Ok(()));
+        assert_eq!(found.finish().0, [1, 2, 4]);
+    }
+
+    #[test]
+    fn vectors_that_are_not_finite_are_named() {
+        let mut found = Best::new(1, 1);
+        let passages = [1.0, 0.0, f32::NAN, 0.0];
+        let scoring =
+            Scoring::Rescored { queries: &[1.0, 0.0], passages: &passages, dimension: 2, input_roundoff: 0.0 };
+        let outcome = found.update(&[1.0, 0.0], 2, 10, scoring);
+        assert_eq!(outcome, Err(Error::VectorNotFinite { what: "passage", row: 11 }));
+    }
+
+    #[test]
+    fn pairs_are_bounds_checked() {
+        let (queries, passages) = ([1.0, 0.0], [0.5, 0.0, 0.25, 0.0]);
+        let scores = score_pairs(&queries, &passages, 2, &[1, -1, 0], 3);
+        assert!(scores.is_ok_and(|s| s[0] == 0.25 && s[1].is_nan() && s[2] == 0.5));
+        let outside = score_pairs(&queries, &passages, 2, &[2], 1);
+        assert_eq!(outside, Err(Error::IdOutOfRange { row: 0, id: 2, passages: 2 }));
+    }
+}

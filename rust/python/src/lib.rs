@@ -1,0 +1,29 @@
+//! `nvmine._core`: the shell between Python and the core.
+//!
+//! Extracts arrays, detaches from the interpreter, maps errors; every decision is the core's.
+
+#![allow(clippy::needless_pass_by_value, reason = "PyO3 hands arguments over by value")]
+
+mod arrays;
+mod errors;
+mod mine;
+mod policy;
+mod pool;
+mod search;
+
+use pyo3::prelude::*;
+
+/// The compiled core of nvmine.
+#[pymodule]
+mod _core {
+    #[pymodule_export]
+    use crate::mine::mine;
+    #[pymodule_export]
+    use crate::policy::CorePolicy;
+    #[pymodule_export]
+    use crate::search::{Best, score_pairs};
+    #[pymodule_export]
+    const VERSION: &str = env!("CARGO_PKG_VERSION");
+    #[pymodule_export]
+    const REASONS: [&str; nvmine_core::REASONS.len()] = nvmine_core::REASONS;
+}

@@ -1,0 +1,139 @@
+//! `_core.mine`: arrays in, arrays out.
+
+use crate::arrays::{PassageIds, Scores, bf16_elements, elements};
+use crate::errors::Failure;
+use crate::policy::CorePolicy;
+use crate::pool::detached;
+use numpy::{IntoPyArray, PyArrayMethods, PyReadonlyArray1};
+use nvmine_core::mine::mine_rows;
+use nvmine_core::{Exclusions, Id, Ids, Layout, Output, Policy, REASONS, Request, Score};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use std::num::NonZeroUsize;
+
+/// Cells mined between two looks at pending signals: a fraction of a second's work.
+const BLOCK_CELLS: usize = 1 << 24;
+
+type OffsetsAndIds<'py> = (PyReadonlyArray1<'py, i64>, PyReadonlyArray1<'py, i64>);
+
+/// Mines flat arrays; `nvmine.mine` brings any input into this form and documents the rule.
+///
+/// `shape` is (rows, columns) of dense scores, or None with `offsets` of ragged ones. Returns a dict of flat arrays.
+#[pyfunction]
+#[pyo3(signature = (policy, scores, *, shape, offsets, ids, pos_scores, pos_offsets, exclusions, classes, keys, ranks,
+    threads))]
+#[expect(clippy::too_many_arguments, reason = "one array each, all named by the caller")]
+pub(crate) fn mine<'py>(
+    py: Python<'py>,
+    policy: &CorePolicy,
+    scores: &Bound<'py, PyAny>,
+    shape: Option<(usize, usize)>,
+    offsets: Option<PyReadonlyArray1<'py, i64>>,
+    ids: Option<&Bound<'py, PyAny>>,
+    pos_scores: PyReadonlyArray1<'py, f64>,
+    pos_offsets: PyReadonlyArray1<'py, i64>,
+    exclusions: Vec<OffsetsAndIds<'py>>,
+    classes: Option<PyReadonlyArray1<'py, i64>>,
+    keys: Option<PyReadonlyArray1<'py, u64>>,
+    ranks: bool,
+    threads: Option<NonZeroUsize>,
+) -> Result<Bound<'py, PyDict>, Failure> {
+    let scores = Scores::extract(scores)?;
+    let ids = PassageIds::extract(ids)?;
+    let layout = match (shape, &offsets) {
+        (Some((rows, columns)), None) => Layout::Dense { rows, columns },
+        (None, Some(offsets)) => Layout::Ragged { offsets: elements("offsets", offsets)? },
+        _ => return Err(nvmine_core::Error::Shape("give either shape or offsets".into()).into()),
+    };
+    let excluded = exclusions
+        .iter()
+        .map(|(offsets, ids)| {
+            let layout = Layout::Ragged { offsets: elements("pos_ids", offsets)? };
+            Ok(Exclusions { layout, ids: elements("pos_ids", ids)? })
+        })
+        .collect::<Result<Vec<_>, Failure>>()?;
+    let call = Call {
+        policy: &policy.0,
+        layout,
+        cells: scores.len(),
+        positive_scores: elements("pos_scores", &pos_scores)?,
+        positive_layout: Layout::Ragged { offsets: elements("pos_scores", &pos_offsets)? },
+        exclusions: &excluded,
+        classes: classes.as_ref().map(|classes| elements("identity", classes)).transpose()?,
+        keys: keys.as_ref().map(|keys| elements("query_ids", keys)).transpose()?,
+        ranks,
+        threads,
+    };
+    let output = match &scores {
+        Scores::F16(array) => call.with_scores(py, elements("scores", array)?, &ids),
+        Scores::Bf16(array) => call.with_scores(py, bf16_elements(array)?, &ids),
+        Scores::F32(array) => call.with_scores(py, elements("scores", array)?, &ids),
+        Scores::F64(array) => call.with_scores(py, elements("scores", array)?, &ids),
+    }?;
+    to_python(py, output, ranks)
+}
+
+/// The arguments whose types are settled.
+#[derive(Clone, Copy)]
+struct Call<'a> {
+    policy: &'a Policy,
+    layout: Layout<'a>,
+    cells: usize,
+    positive_scores: &'a [f64],
+    positive_layout: Layout<'a>,
+    exclusions: &'a [Exclusions<'a>],
+    classes: Option<&'a [i64]>,
+    keys: Option<&'a [u64]>,
+    ranks: bool,
+    threads: Option<NonZeroUsize>,
+}
+
+impl Call<'_> {
+    fn with_scores<S: Score>(self, py: Python<'_>, scores: &[S], ids: &PassageIds<'_>) -> Result<Output, Failure> {
+        match ids {
+            PassageIds::Columns => self.run::<S, i64>(py, scores, Ids::Columns),
+            PassageIds::I32(array) => self.run(py, scores, Ids::Given(elements("ids", array)?)),
+            PassageIds::I64(array) => self.run(py, scores, Ids::Given(elements("ids", array)?)),
+            PassageIds::U32(array) => self.run(py, scores, Ids::Given(elements("ids", array)?)),
+            PassageIds::U64(array) => self.run(py, scores, Ids::Given(elements("ids", array)?)),
+        }
+    }
+
+    fn run<S: Score, I: Id>(self, py: Python<'_>, scores: &[S], ids: Ids<'_, I>) -> Result<Output, Failure> {
+        let request = Request {
+            scores,
+            layout: self.layout,
+            ids,
+            positive_scores: self.positive_scores,
+            positive_layout: self.positive_layout,
+            exclusions: self.exclusions,
+            classes: self.classes,
+            keys: self.keys,
+        };
+        request.check()?;
+        let rows = self.layout.rows();
+        let mut output = Output::new(&request, self.policy, self.ranks);
+        let block = (BLOCK_CELLS / (self.cells / rows.max(1)).max(1)).max(1);
+        for start in (0..rows).step_by(block) {
+            let range = start..(start + block).min(rows);
+            detached(py, self.threads, || mine_rows(&request, self.policy, range, &mut output))??;
+            py.check_signals()?;
+        }
+        Ok(output)
+    }
+}
+
+fn to_python(py: Python<'_>, output: Output, ranks: bool) -> Result<Bound<'_, PyDict>, Failure> {
+    let rows = output.counts.len();
+    let result = PyDict::new(py);
+    let wide = [rows, output.n];
+    result.set_item("ids", output.ids.into_pyarray(py).reshape(wide)?)?;
+    result.set_item("scores", output.scores.into_pyarray(py).reshape(wide)?)?;
+    if ranks {
+        result.set_item("ranks", output.ranks.into_pyarray(py).reshape(wide)?)?;
+    }
+    result.set_item("counts", output.counts.into_pyarray(py))?;
+    result.set_item("candidates", output.candidates.into_pyarray(py))?;
+    result.set_item("rejected", output.rejected.into_pyarray(py).reshape([rows, REASONS.len()])?)?;
+    Ok(result)
+}
