@@ -1,14 +1,26 @@
 """nvmine: exact, reproducible hard-negative mining for text retrievers.
 
-The list of public names; each is documented where it is defined. Importing nvmine loads neither torch nor polars.
+The list of public names; each is documented where it is defined. What works on arrays needs numpy alone; what works on
+texts is loaded when it is first asked for. Importing nvmine loads neither torch nor polars.
 """
 
-from nvmine._core import VERSION as __version__
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from nvmine._core import VERSION as __version__  # noqa: N811
 from nvmine.audit import Audit
 from nvmine.errors import NvmineError
 from nvmine.mining import mine
 from nvmine.negatives import Negatives
 from nvmine.policy import Policy
-from nvmine.run import Run, mine_dataset, open_run
+
+if TYPE_CHECKING:
+    from nvmine.run import Run, mine_dataset, open_run
 
 __all__ = ["Audit", "Negatives", "NvmineError", "Policy", "Run", "__version__", "mine", "mine_dataset", "open_run"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("Run", "mine_dataset", "open_run"):
+        return getattr(import_module("nvmine.run"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

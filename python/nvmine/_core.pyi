@@ -36,7 +36,7 @@ class Policy:
 
 @final
 class Best:
-    def __new__(cls, queries: int, depth: int) -> Best: ...
+    def __new__(cls, queries: int, depth: int, *, ceilings: npt.NDArray[np.float64] | None = None) -> Best: ...
     def update(
         self,
         /,

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from nvmine.errors import DtypeError, NvmineError, ShapeError
+
+if TYPE_CHECKING:
+    import polars as pl
 
 Kind = Literal["scores", "ids"]
 Array = npt.NDArray[Any]
@@ -112,8 +115,20 @@ def text_keys(texts: Sequence[str]) -> npt.NDArray[np.uint64]:
     return np.frombuffer(joined, "<u8").astype(np.uint64)
 
 
+def list_column(name: str, values: Array | pl.Series, lengths: npt.NDArray[np.int64]) -> pl.Series:
+    """A Polars List column whose row i holds the next ``lengths[i]`` of the values."""
+    import polars as pl
+
+    rows = pl.Series("row", np.arange(len(lengths)))
+    values_of = pl.DataFrame({"row": np.repeat(np.arange(len(lengths)), lengths), name: values})
+    lists = values_of.group_by("row", maintain_order=True).agg(name)
+    column = rows.to_frame().join(lists, on="row", how="left", maintain_order="left")[name]
+    # Rows of no values have found no partner.
+    return column.fill_null(pl.lit([], column.dtype)) if column.null_count() else column
+
+
 def _is_row(row: Any) -> bool:
-    return isinstance(row, Sequence | np.ndarray) and not isinstance(row, str | bytes) or hasattr(row, "__dlpack__")
+    return (isinstance(row, Sequence | np.ndarray) and not isinstance(row, str | bytes)) or hasattr(row, "__dlpack__")
 
 
 def _is_arrow(data: Any) -> bool:

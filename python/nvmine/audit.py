@@ -16,8 +16,8 @@ from nvmine.errors import InternalError
 REASONS: tuple[str, ...] = tuple(_core.REASONS)
 """The reasons for a rejection, in the order of the rule:
 
-``padding`` (a sentinel id), ``not_finite`` (a NaN or infinite score), ``positive`` (a positive, one with the same text, or
-the query itself), ``duplicate`` (the same passage again), ``no_anchor`` (the query has no positive and is skipped),
+``padding`` (a sentinel id), ``not_finite`` (a NaN or infinite score), ``positive`` (a positive, one with the same text,
+or the query itself), ``duplicate`` (the same passage again), ``no_anchor`` (the query has no positive and is skipped),
 ``ceiling`` and ``floor`` (the score), ``shifted`` (one of the first `shift`), ``beyond_pool`` (past `pool`),
 ``not_sampled`` (a survivor that was not picked), ``dropped`` (picked, but the query was short and dropped).
 """
@@ -77,4 +77,6 @@ class Audit:
         total = self.total
         width = max(len(name) for name in total)
         all_candidates = max(total["candidates"], 1)
-        return "\n".join(f"{name:<{width}}  {count:>12,}  {count / all_candidates:7.2%}" for name, count in total.items())
+        return "\n".join(
+            f"{name:<{width}}  {count:>12,}  {count / all_candidates:7.2%}" for name, count in total.items()
+        )

@@ -1,7 +1,7 @@
 """``mine``: from scores to hard negatives, for whoever already has scores.
 
-One pass over the matrix in the compiled core, on all processors, with the interpreter free for other threads. To go from
-texts to negatives use :func:`nvmine.mine_dataset`.
+One pass over the matrix in the compiled core, on all processors, with the interpreter free for other threads. To go
+from texts to negatives use :func:`nvmine.mine_dataset`.
 """
 
 from __future__ import annotations
@@ -143,6 +143,7 @@ def mine(
         ids=result["ids"],
         scores=result["scores"],
         counts=result["counts"],
+        ceilings=result["ceilings"],
         queries=queries,
         positives=anchors,
         audit=Audit(result["candidates"], result["counts"], result["rejected"]),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from nvmine.arrays import list_column
 from nvmine.audit import Audit
 from nvmine.errors import MissingExtraError
 
@@ -32,6 +33,8 @@ class Negatives:
         float32 of shape (R, n), the teacher's scores; NaN where short.
     counts
         int64 of shape (R,): negatives of each row.
+    ceilings
+        float64 of shape (R,): what each row's scores are strictly below; NaN where the query has no positive.
     queries
         int64 of shape (R,): row number of the query.
     positives
@@ -55,6 +58,7 @@ class Negatives:
     ids: Int64Array
     scores: npt.NDArray[np.float32]
     counts: Int64Array
+    ceilings: npt.NDArray[np.float64]
     queries: Int64Array
     positives: Int64Array
     audit: Audit
@@ -65,10 +69,12 @@ class Negatives:
 
     def __repr__(self) -> str:
         rows, n = self.ids.shape
-        return f"Negatives({rows} rows, n={n}, {int(self.counts.sum())} negatives, {int((self.counts < n).sum())} short)"
+        return (
+            f"Negatives({rows} rows, n={n}, {int(self.counts.sum())} negatives, {int((self.counts < n).sum())} short)"
+        )
 
     def to_polars(self) -> pl.DataFrame:
-        """A table with a row a result: `query`, `positive`, List columns `negative_ids` and `negative_scores`, `rejected`.
+        """A row a result: `query`, `positive`, `negative_ids`, `negative_scores`, `candidates`, `rejected`.
 
         Lists hold what there is, without -1 and NaN. `rejected` is a struct with a count a reason.
 
@@ -82,30 +88,15 @@ class Negatives:
         except ImportError:
             raise MissingExtraError("this needs polars: pip install polars") from None
         held = np.arange(self.ids.shape[1]) < self.counts[:, None]
-        offsets = np.repeat(np.arange(len(self)), self.counts)
-        lists = (
-            pl.DataFrame({"row": offsets, "negative_ids": self.ids[held], "negative_scores": self.scores[held]})
-            .group_by("row", maintain_order=True)
-            .agg("negative_ids", "negative_scores")
-        )
-        table = pl.DataFrame(
-            {
-                "row": np.arange(len(self)),
-                "query": self.queries,
-                "positive": self.positives,
-                "candidates": self.audit.candidates,
-            }
-        )
-        rejected = pl.DataFrame(self.audit.by_reason).to_struct("rejected")
-        empty_ids, empty_scores = pl.lit([], pl.List(pl.Int64)), pl.lit([], pl.List(pl.Float32))
-        return (
-            table.join(lists, on="row", how="left", maintain_order="left")
-            .with_columns(
-                pl.col("negative_ids").fill_null(empty_ids),
-                pl.col("negative_scores").fill_null(empty_scores),
-                rejected,
-            )
-            .drop("row")
+        return pl.DataFrame(
+            [
+                pl.Series("query", self.queries),
+                pl.Series("positive", self.positives),
+                list_column("negative_ids", self.ids[held], self.counts),
+                list_column("negative_scores", self.scores[held], self.counts),
+                pl.Series("candidates", self.audit.candidates),
+                pl.DataFrame(self.audit.by_reason).to_struct("rejected"),
+            ]
         )
 
     def to_arrow(self) -> Any:

@@ -2,8 +2,8 @@
 
 Every entry point takes the same policy, either whole or as its fields. The defaults are the best setting that
 NV-Retriever found (arXiv 2407.15831v2, Table 3). Use ``method="margin"`` for a teacher whose scores keep one scale,
-``"perc"`` (the default) when positives differ in scale, ``"abs"`` for calibrated scores; ``"naive"`` and ``"shift"`` look
-at no score and are there for comparison.
+``"perc"`` (the default) when positives differ in scale, ``"abs"`` for calibrated scores; ``"naive"`` and ``"shift"``
+look at no score and are there for comparison.
 """
 
 from __future__ import annotations
@@ -165,12 +165,13 @@ class Policy:
 
     @property
     def survivors_needed(self) -> int:
-        """How many survivors of a query make the outcome independent of what more there are; -1 for all of them."""
+        """How many survivors a query must have so that deeper candidates cannot change its negatives.
+
+        With ``pool="all"`` and a sampler there is no such number; then as many as fill the row.
+        """
         shift = (DEFAULT_SHIFT if self.method == "shift" else 0) if self.shift is None else self.shift
-        if self.sampling == "top":
+        if self.sampling == "top" or self.pool == "all":
             return shift + self.n
-        if self.pool == "all":
-            return -1
         return shift + (max(DEFAULT_POOL, self.n) if self.pool is None else self.pool)
 
     def to_json(self) -> str:
@@ -224,7 +225,9 @@ class Policy:
             raise PolicyError(f"policy must be a Policy, not {type(policy).__name__}")
         if fields:
             given = ", ".join(fields)
-            raise PolicyError(f"give either policy or its fields, not both; use dataclasses.replace(policy, {given}=...)")
+            raise PolicyError(
+                f"give either policy or its fields, not both; use dataclasses.replace(policy, {given}=...)"
+            )
         return policy
 
 

@@ -1,7 +1,7 @@
 """Vectors of a whole collection, held as shards that may be memory-mapped files.
 
-A shard is an ordinary ``(rows, dimension)`` array of float16 or float32; the collection is their rows in order. Only the
-block that is asked for is brought into memory, widened to float32.
+A shard is an ordinary ``(rows, dimension)`` array of float16 or float32; the collection is their rows in order. Only
+the block that is asked for is brought into memory, widened to float32.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Vectors:
         return int(self._shards[0].shape[1])
 
     def rows(self, numbers: npt.NDArray[np.int64]) -> Float32Array:
-        """The named rows, float32 of shape ``(len(numbers), dimension)``; each number in ``[0, len(self))``."""
+        """Return the named rows, float32 of shape ``(len(numbers), dimension)``; each number in ``[0, len(self))``."""
         result = np.empty((len(numbers), self.dimension), np.float32)
         shard_of = np.searchsorted(self._starts, numbers, side="right") - 1
         for shard in np.unique(shard_of):
@@ -65,5 +65,5 @@ class Vectors:
         """Consecutive float32 blocks of at most `rows` rows, each with the number of its first row."""
         for start, shard in zip(self._starts[:-1], self._shards, strict=True):
             for first in range(0, len(shard), rows):
-                block = shard[first : first + rows]
-                yield int(start) + first, np.ascontiguousarray(block, dtype=np.float32)
+                # A copy, also of float32: torch takes no read-only memory, and a page fault is better met here.
+                yield int(start) + first, np.array(shard[first : first + rows], np.float32, order="C")

@@ -204,7 +204,9 @@ impl Miner {
         mut counts: Counts,
         row: &mut Rows<'_>,
     ) -> Result<(), Error> {
-        bound(&self.valid, policy.ceiling(anchor), policy.floor(), &mut counts, &mut self.survivors);
+        let ceiling = policy.ceiling(anchor);
+        row.ceilings[0] = ceiling;
+        bound(&self.valid, ceiling, policy.floor(), &mut counts, &mut self.survivors);
         let found = self.survivors.len();
         let shifted = policy.shift.min(found);
         let pooled = (found - shifted).min(policy.window());
@@ -282,6 +284,7 @@ mod tests {
         assert_eq!(output.ids, [1, 2, 2, -1, 2, -1]);
         assert_eq!(output.ranks, [2, 3, 3, 0, 3, 0]);
         assert_eq!(output.counts, [2, 1, 1]);
+        assert_eq!(output.ceilings, [0.7 - 0.1, 0.45 - 0.1, 0.15 - 0.1]);
         Ok(())
     }
 

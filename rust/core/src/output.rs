@@ -24,6 +24,8 @@ pub struct Output {
     pub ranks: Vec<i64>,
     /// Negatives of each row.
     pub counts: Vec<i64>,
+    /// Exclusive upper bound on the scores of each row; NaN for a query without a positive.
+    pub ceilings: Vec<f64>,
     /// Candidates of each row.
     pub candidates: Vec<i64>,
     /// Rejected candidates of each row, in the order of [`REASONS`].
@@ -41,6 +43,7 @@ impl Output {
             scores: vec![f32::NAN; rows * policy.n],
             ranks: vec![0; if ranks { rows * policy.n } else { 0 }],
             counts: vec![0; rows],
+            ceilings: vec![f64::NAN; rows],
             candidates: vec![0; rows],
             rejected: vec![0; rows * REASONS.len()],
         }
@@ -54,6 +57,7 @@ pub(crate) struct Rows<'a> {
     scores: &'a mut [f32],
     pub(crate) ranks: &'a mut [i64],
     counts: &'a mut [i64],
+    pub(crate) ceilings: &'a mut [f64],
     candidates: &'a mut [i64],
     rejected: &'a mut [i64],
 }
@@ -67,6 +71,7 @@ impl<'a> Rows<'a> {
             scores: &mut output.scores[wide.clone()],
             ranks: if output.ranks.is_empty() { &mut [] } else { &mut output.ranks[wide] },
             counts: &mut output.counts[rows.clone()],
+            ceilings: &mut output.ceilings[rows.clone()],
             candidates: &mut output.candidates[rows.clone()],
             rejected: &mut output.rejected[rows.start * REASONS.len()..rows.end * REASONS.len()],
         }
@@ -78,16 +83,18 @@ impl<'a> Rows<'a> {
         let (scores, later_scores) = self.scores.split_at_mut(rows * n);
         let (ranks, later_ranks) = self.ranks.split_at_mut(if self.ranks.is_empty() { 0 } else { rows * n });
         let (counts, later_counts) = self.counts.split_at_mut(rows);
+        let (ceilings, later_ceilings) = self.ceilings.split_at_mut(rows);
         let (candidates, later_candidates) = self.candidates.split_at_mut(rows);
         let (rejected, later_rejected) = self.rejected.split_at_mut(rows * REASONS.len());
         (
-            Self { n, ids, scores, ranks, counts, candidates, rejected },
+            Self { n, ids, scores, ranks, counts, ceilings, candidates, rejected },
             Self {
                 n,
                 ids: later_ids,
                 scores: later_scores,
                 ranks: later_ranks,
                 counts: later_counts,
+                ceilings: later_ceilings,
                 candidates: later_candidates,
                 rejected: later_rejected,
             },
@@ -102,6 +109,7 @@ impl<'a> Rows<'a> {
             scores: &mut [],
             ranks: &mut [],
             counts: &mut [],
+            ceilings: &mut [],
             candidates: &mut [],
             rejected: &mut [],
         };

@@ -32,18 +32,32 @@ pub enum Scoring<'a> {
     },
 }
 
-/// The best `depth` candidates of each query so far.
+/// The best `depth` candidates of each query so far, below the query's ceiling where it has one.
 #[derive(Debug, Clone)]
 pub struct Best {
     depth: usize,
-    lists: Vec<Vec<Candidate>>,
+    lists: Vec<List>,
+}
+
+/// One query's candidates, best first, and the exclusive upper bound on their scores.
+#[derive(Debug, Clone)]
+struct List {
+    found: Vec<Candidate>,
+    ceiling: f64,
 }
 
 impl Best {
     /// Nothing yet, for `queries` queries.
     #[must_use]
     pub fn new(queries: usize, depth: usize) -> Self {
-        Self { depth, lists: vec![Vec::new(); queries] }
+        Self { depth, lists: vec![List { found: Vec::new(), ceiling: f64::INFINITY }; queries] }
+    }
+
+    /// Nothing yet, for queries with these ceilings: a passage whose reported score is not below is no candidate.
+    #[must_use]
+    pub fn below(ceilings: &[f64], depth: usize) -> Self {
+        let lists = ceilings.iter().map(|&ceiling| List { found: Vec::new(), ceiling }).collect();
+        Self { depth, lists }
     }
 
     /// Takes in the scores of all queries against passages `first..first + width`, `width` a row.
@@ -101,7 +115,7 @@ impl Best {
         let mut ids = vec![-1; self.lists.len() * self.depth];
         let mut scores = vec![f32::NAN; ids.len()];
         for (query, list) in self.lists.iter().enumerate() {
-            for (rank, candidate) in list.iter().enumerate() {
+            for (rank, candidate) in list.found.iter().enumerate() {
                 ids[query * self.depth + rank] = candidate.id;
                 scores[query * self.depth + rank] = candidate.score as f32;
             }
@@ -112,7 +126,7 @@ impl Best {
 
 /// Merges one row of a block into a query's list. `reach` is how far a row's score can lie from the reported one.
 fn take(
-    list: &mut Vec<Candidate>,
+    list: &mut List,
     depth: usize,
     row: &[f32],
     first: i64,
@@ -120,37 +134,46 @@ fn take(
     reach: f64,
     report: impl Fn(usize, f32) -> Option<f32>,
 ) {
+    // Where a row's scores may lie for their reported ones to be below the ceiling, and where they surely are.
+    let (possible, certain) = (round_up(list.ceiling + reach), round_down(list.ceiling - reach));
     // Passages below the floor cannot be among the best: a full list holds `depth` better ones; failing that, the row
     // itself does if its `depth`-th score is better by twice the reach.
-    let floor = if list.len() == depth {
-        list[depth - 1].score - reach
-    } else if row.len() > depth {
-        scratch.clear();
-        scratch.extend_from_slice(row);
-        let (_, &mut score, _) = scratch.select_nth_unstable_by(depth - 1, |a, b| b.total_cmp(a));
-        f64::from(score) - 2.0 * reach
+    let floor = if list.found.len() == depth {
+        list.found[depth - 1].score - reach
     } else {
-        f64::NEG_INFINITY
+        scratch.clear();
+        scratch.extend(row.iter().filter(|&&score| score < certain));
+        if scratch.len() > depth {
+            let (_, &mut score, _) = scratch.select_nth_unstable_by(depth - 1, |a, b| b.total_cmp(a));
+            f64::from(score) - 2.0 * reach
+        } else {
+            f64::NEG_INFINITY
+        }
     };
     // Rounded down to f32, so that the scan below compares what it reads and still passes every score at the floor.
     let floor = round_down(floor);
-    let before = list.len();
+    let before = list.found.len();
     for (passage, &score) in row.iter().enumerate() {
         // A NaN says nothing: the reported score decides.
-        if (score >= floor || score.is_nan())
-            && let Some(score) = report(passage, score)
+        if ((score >= floor && score <= possible) || score.is_nan())
+            && let Some(score) = report(passage, score).map(f64::from)
+            && score < list.ceiling
         {
-            list.push(Candidate { score: f64::from(score), id: first + passage as i64 });
+            list.found.push(Candidate { score, id: first + passage as i64 });
         }
     }
-    if list.len() > before {
-        best(list, depth);
+    if list.found.len() > before {
+        best(&mut list.found, depth);
     }
 }
 
 fn round_down(value: f64) -> f32 {
     let nearest = value as f32;
     if f64::from(nearest) > value { nearest.next_down() } else { nearest }
+}
+
+fn round_up(value: f64) -> f32 {
+    -round_down(-value)
 }
 
 fn check_vectors(vectors: &[f32], dimension: usize, rows: usize) -> Result<(), Error> {
@@ -210,13 +233,20 @@ mod tests {
     use proptest::prelude::*;
 
     /// All scores by the reported product, sorted.
-    fn exhaustive(queries: &[f32], passages: &[f32], dimension: usize, depth: usize) -> (Vec<i64>, Vec<f32>) {
+    fn exhaustive(
+        queries: &[f32],
+        passages: &[f32],
+        dimension: usize,
+        depth: usize,
+        ceiling: f64,
+    ) -> (Vec<i64>, Vec<f32>) {
         let (mut ids, mut scores) = (Vec::new(), Vec::new());
         for query in queries.chunks_exact(dimension) {
             let mut all: Vec<Candidate> = passages
                 .chunks_exact(dimension)
                 .enumerate()
                 .map(|(id, passage)| Candidate { score: f64::from(dot(query, passage)), id: id as i64 })
+                .filter(|candidate| candidate.score < ceiling)
                 .collect();
             all.sort_by(Candidate::order);
             for rank in 0..depth {
@@ -236,11 +266,12 @@ mod tests {
             depth in 1_usize..12,
             block in 1_usize..50,
             noise in prop::collection::vec(-1.0_f64..1.0, 50),
+            ceiling in prop::sample::select(vec![f64::INFINITY, 0.37 * 0.37, f64::from(0.37_f32 * 0.37_f32), 0.0, -9.0]),
         ) {
             let vectors = |levels: &[i8]| levels.iter().map(|&l| f32::from(l) * 0.37).collect::<Vec<f32>>();
             let (queries, passages) = (vectors(&queries), vectors(&passages));
             let input_roundoff = 1e-3;
-            let mut found = Best::new(20, depth);
+            let mut found = Best::below(&[ceiling; 20], depth);
             for (number, rows) in passages.chunks(3 * block).enumerate() {
                 let width = rows.len() / 3;
                 let longest = rows.chunks_exact(3).map(norm).fold(0.0, f64::max);
@@ -257,7 +288,7 @@ mod tests {
                 prop_assert!(found.update(&scores, width, (number * block) as i64, scoring).is_ok());
             }
             let (ids, scores) = found.finish();
-            let (expected_ids, expected_scores) = exhaustive(&queries, &passages, 3, depth);
+            let (expected_ids, expected_scores) = exhaustive(&queries, &passages, 3, depth, ceiling);
             prop_assert_eq!(ids, expected_ids);
             prop_assert_eq!(
                 scores.iter().map(|s| s.to_bits()).collect::<Vec<_>>(),

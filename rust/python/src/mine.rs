@@ -133,6 +133,7 @@ fn to_python(py: Python<'_>, output: Output, ranks: bool) -> Result<Bound<'_, Py
         result.set_item("ranks", output.ranks.into_pyarray(py).reshape(wide)?)?;
     }
     result.set_item("counts", output.counts.into_pyarray(py))?;
+    result.set_item("ceilings", output.ceilings.into_pyarray(py))?;
     result.set_item("candidates", output.candidates.into_pyarray(py))?;
     result.set_item("rejected", output.rejected.into_pyarray(py).reshape([rows, REASONS.len()])?)?;
     Ok(result)

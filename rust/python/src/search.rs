@@ -1,8 +1,9 @@
 //! `_core.Best` and `_core.score_pairs`: exact search from blocks of scores.
 
+use crate::arrays::elements;
 use crate::errors::Failure;
 use crate::pool::detached;
-use numpy::{IntoPyArray, PyArray2, PyArrayMethods, PyReadonlyArray2, PyUntypedArrayMethods};
+use numpy::{IntoPyArray, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
 use nvmine_core::Error;
 use nvmine_core::search::{self, Scoring};
 use pyo3::prelude::*;
@@ -11,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 
 type IdsAndScores<'py> = (Bound<'py, PyArray2<i64>>, Bound<'py, PyArray2<f32>>);
 
-/// The best `depth` passages of each query, from blocks of scores in any number and size.
+/// The best `depth` passages of each query, strictly below its ceiling, from blocks of scores in any number and size.
 #[pyclass(frozen, module = "nvmine._core")]
 pub(crate) struct Best {
     queries: usize,
@@ -22,8 +23,16 @@ pub(crate) struct Best {
 #[pymethods]
 impl Best {
     #[new]
-    fn new(queries: usize, depth: usize) -> Self {
-        Self { queries, depth, found: Mutex::new(search::Best::new(queries, depth)) }
+    #[pyo3(signature = (queries, depth, *, ceilings = None))]
+    fn new(queries: usize, depth: usize, ceilings: Option<PyReadonlyArray1<'_, f64>>) -> Result<Self, Failure> {
+        let found = match &ceilings {
+            None => search::Best::new(queries, depth),
+            Some(ceilings) if ceilings.len() == queries => search::Best::below(elements("ceilings", ceilings)?, depth),
+            Some(ceilings) => {
+                return Err(Error::Shape(format!("{} ceilings for {queries} queries", ceilings.len())).into());
+            }
+        };
+        Ok(Self { queries, depth, found: Mutex::new(found) })
     }
 
     /// Takes in a (queries, width) product of `queries` and `passages`, whose first row is passage number `first`.

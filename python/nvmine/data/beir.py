@@ -1,0 +1,182 @@
+"""BEIR folders: ``corpus.jsonl``, ``queries.jsonl`` and ``qrels/<split>.tsv``.
+
+The layout of the BEIR benchmark, which most retrieval collections are published in. Both JSONL files may be gzipped
+(``.jsonl.gz``). Prefer a pairs file (:mod:`nvmine.data.pairs`) where there are no ids to keep.
+
+Labels: tab-separated lines of query id, passage id and score, under the header ``query-id corpus-id score`` or none;
+TREC's four columns (query, iteration, passage, score; the iteration is ignored) are read too, and white space separates
+where a line holds no tab. A score above 0 makes a positive. Anything else is a judgement that the passage does not
+answer the query, which is no obstacle to mining it, so such lines only have to be well-formed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator
+from pathlib import Path
+
+from nvmine.data.dataset import Dataset
+from nvmine.data.jsonl import Record, id_field, read_jsonl, text_field
+from nvmine.data.labels import OnMissing, compressed_rows
+from nvmine.data.lines import read_lines
+from nvmine.errors import DataError, quote
+
+_HEADER = ["query-id", "corpus-id", "score"]
+
+_Qrels = dict[str, dict[str, tuple[float, int]]]
+"""Query id, then passage id, to the score and the line that gave it."""
+
+
+def read_beir(folder: Path, *, split: str = "train", on_missing: OnMissing = "raise") -> Dataset:
+    """Read the queries that a split labels, and the whole corpus.
+
+    Queries keep the order of ``queries.jsonl``. A passage's text is its title, a space and its text, stripped; it may
+    be empty, as it is in some published sets, whereas a query's may not.
+
+    Parameters
+    ----------
+    folder
+        Holds the three parts.
+    split
+        Name of a file in ``qrels/``, without its suffix.
+    on_missing
+        ``"skip"`` drops queries that the split gives no score above 0; ``"raise"`` refuses them.
+
+    Raises
+    ------
+    DataError
+        A part is missing, empty, malformed or contradicts another; the message names file, line and id.
+
+    Examples
+    --------
+    >>> read_beir(Path("scifact"), split="test").query_ids[:2]  # doctest: +SKIP
+    ['1', '3']
+    """
+    qrels_path = _qrels_path(folder, split)
+    qrels = _read_qrels(qrels_path)
+    queries_path = _jsonl_path(folder, "queries")
+    known_queries, query_ids, query_texts = _read_queries(queries_path, qrels)
+    corpus_path = _jsonl_path(folder, "corpus")
+    numbers, passage_texts = _read_corpus(corpus_path)
+
+    for query, judged in qrels.items():
+        if query not in known_queries:
+            line = min(line for _, line in judged.values())
+            raise DataError(f"this query is not in {queries_path.name}", path=qrels_path, line=line, query=query)
+        for passage, (_, line) in judged.items():
+            if passage not in numbers:
+                message = f"passage {quote(passage)} is not in {corpus_path.name}"
+                raise DataError(message, path=qrels_path, line=line, query=query)
+
+    positives = [[numbers[name] for name, (score, _) in qrels[query].items() if score > 0] for query in query_ids]
+    for query, found in zip(query_ids, positives, strict=True):
+        if not found and on_missing == "raise":
+            message = 'no passage with a score above 0; remove its lines, or use on_missing="skip"'
+            raise DataError(message, path=qrels_path, query=query)
+    kept = [number for number, found in enumerate(positives) if found]
+    if not kept:
+        raise DataError("no query has a passage with a score above 0", path=qrels_path)
+    offsets, passages = compressed_rows(positives[number] for number in kept)
+    return Dataset(
+        name=str(folder),
+        query_ids=[query_ids[number] for number in kept],
+        query_texts=[query_texts[number] for number in kept],
+        passage_ids=list(numbers),
+        passage_texts=passage_texts,
+        positive_offsets=offsets,
+        positive_passages=passages,
+    )
+
+
+def _jsonl_path(folder: Path, name: str) -> Path:
+    for path in (folder / f"{name}.jsonl", folder / f"{name}.jsonl.gz"):
+        if path.is_file():
+            return path
+    raise DataError(f"no {name}.jsonl; a BEIR folder has corpus.jsonl, queries.jsonl and qrels/", path=folder)
+
+
+def _qrels_path(folder: Path, split: str) -> Path:
+    if not folder.is_dir():
+        raise DataError("no such folder", path=folder)
+    splits = {path.stem: path for path in sorted((folder / "qrels").glob("*.tsv"))}
+    if split not in splits:
+        found = ", ".join(map(quote, splits)) or "none"
+        raise DataError(f"no split {quote(split)}: qrels/ holds {found}; choose one with split=", path=folder)
+    return splits[split]
+
+
+def _read_qrels(path: Path) -> _Qrels:
+    qrels: _Qrels = {}
+    width = None
+    for line, text in read_lines(path):
+        content = text.rstrip("\r\n")
+        fields = content.split("\t") if "\t" in content else content.split()
+        if not fields or (line == 1 and [name.replace("_", "-") for name in fields] == _HEADER):
+            continue
+        width = width or len(fields)
+        if len(fields) != width or width not in (3, 4):
+            expected = width if width in (3, 4) else "3 (query-id, corpus-id, score)"
+            raise DataError(f"{len(fields)} columns, expected {expected}", path=path, line=line)
+        query, passage = fields[0], fields[-2]
+        if not query or not passage:
+            raise DataError("the id is empty", path=path, line=line, column=_HEADER[0 if not query else 1])
+        score = _score(fields[-1], path, line)
+        earlier = qrels.setdefault(query, {}).setdefault(passage, (score, line))
+        if earlier[0] != score:
+            message = f"passage {quote(passage)} has score {score:g} here and {earlier[0]:g} on line {earlier[1]}"
+            raise DataError(message, path=path, line=line, query=query)
+    if not qrels:
+        raise DataError("the split has no labels", path=path)
+    return qrels
+
+
+def _score(text: str, path: Path, line: int) -> float:
+    try:
+        score = float(text)
+    except ValueError:
+        score = float("nan")
+    if not score.is_integer():
+        raise DataError(f"score {quote(text)} is not an integer", path=path, line=line, column="score")
+    return score
+
+
+def _read_queries(path: Path, wanted: Container[str]) -> tuple[set[str], list[str], list[str]]:
+    known: set[str] = set()
+    ids, texts = [], []
+    for line, name, record in _identified(path):
+        if name in known:
+            raise _duplicate(path, name, line)
+        known.add(name)
+        if name in wanted:
+            text = text_field(record, "text", path, line).strip()
+            if not text:
+                raise DataError("the text is empty", path=path, line=line, column="text", query=name)
+            ids.append(name)
+            texts.append(text)
+    if not known:
+        raise DataError("the file has no queries", path=path)
+    return known, ids, texts
+
+
+def _read_corpus(path: Path) -> tuple[dict[str, int], list[str]]:
+    numbers: dict[str, int] = {}
+    texts: list[str] = []
+    for line, name, record in _identified(path):
+        if name in numbers:
+            raise _duplicate(path, name, line)
+        numbers[name] = len(texts)
+        title = "" if record.get("title") is None else text_field(record, "title", path, line)
+        texts.append(f"{title} {text_field(record, 'text', path, line)}".strip())
+    if not texts:
+        raise DataError("the file has no passages", path=path)
+    return numbers, texts
+
+
+def _identified(path: Path) -> Iterator[tuple[int, str, Record]]:
+    for line, record in read_jsonl(path):
+        yield line, id_field(record, "_id", path, line), record
+
+
+def _duplicate(path: Path, name: str, line: int) -> DataError:
+    # Read again rather than hold a line number for every id.
+    first = next(earlier for earlier, other, _ in _identified(path) if other == name)
+    return DataError(f"id {quote(name)} was already used on line {first}", path=path, line=line, column="_id")

@@ -1,0 +1,7 @@
+"""Runs: the stages put together, and the folder they write."""
+
+from nvmine.run.check import Summary, check_run
+from nvmine.run.folder import Run, open_run
+from nvmine.run.pipeline import mine_dataset
+
+__all__ = ["Run", "Summary", "check_run", "mine_dataset", "open_run"]

@@ -1,0 +1,182 @@
+"""The best passages of every query, kept so that a new policy costs seconds; and more where the policy needs them.
+
+Every query gets its `depth` best passages. Where the policy rejects so many of those that others could still become
+negatives, that query alone is searched once more, among the passages below its ceiling: no depth has to be guessed, and
+no query starves while the corpus holds enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from nvmine.arrays import list_column
+from nvmine.audit import Audit
+from nvmine.negatives import Negatives
+from nvmine.policy import Policy
+from nvmine.run.encode import teacher_folder
+from nvmine.run.labels import Labels
+from nvmine.run.progress import Progress
+from nvmine.run.results import mine_candidates, writer
+from nvmine.run.workspace import Workspace, shard_ranges
+from nvmine.search import ExhaustiveSearcher, Searcher
+
+Int64Array = npt.NDArray[np.int64]
+Float32Array = npt.NDArray[np.float32]
+Bools = npt.NDArray[np.bool_]
+
+
+def candidate_name(workspace: Workspace, number: int) -> str:
+    """Where a shard of candidates lies in the run."""
+    return f"candidates/{teacher_folder(workspace)}-{number:05d}.parquet"
+
+
+def search_candidates(workspace: Workspace, labels: Labels, search: CandidateSearch, progress: Progress) -> None:
+    """Writes all shards of candidates that are not there yet."""
+    with progress.bar("searching", labels.queries) as bar:
+        for number, rows in shard_ranges(labels.queries):
+            name = candidate_name(workspace, number)
+            if not workspace.has(name):
+                table = search.table(np.arange(rows.start, rows.stop), bar.update)
+                workspace.commit(name, len(rows), writer(table))
+            else:
+                bar.update(len(rows))
+
+
+class CandidateSearch:
+    """Searches queries until the policy is fed.
+
+    Parameters
+    ----------
+    labels
+        Queries and their positives.
+    searcher
+        Where the first `depth` candidates of each query come from.
+    exact
+        Makes the search that compares every passage, for queries that need more.
+    policy
+        What must be fed.
+    depth
+        Candidates kept for every query.
+    """
+
+    def __init__(
+        self,
+        labels: Labels,
+        searcher: Searcher,
+        exact: Callable[[], ExhaustiveSearcher],
+        policy: Policy,
+        depth: int,
+    ) -> None:
+        self._labels, self._searcher, self._exact = labels, searcher, exact
+        # A query that is short now may still be fed.
+        self._policy = replace(policy, on_short="keep")
+        self._depth = min(depth, labels.passages)
+
+    def table(self, rows: Int64Array, done: Callable[[int], object]) -> pl.DataFrame:
+        """The candidates of the queries `rows`.
+
+        Returns
+        -------
+        A row a query: `query_id`; `pos_ids`, `pos_scores`; `ids`, `scores`, best first; `complete`, how many of the
+        first candidates are the best of the whole corpus, with none left out; `exhausted`, whether no other passage
+        lies below the policy's ceiling. Ids are row numbers of ``passages.parquet``.
+        """
+        blocks = []
+        step = self._searcher.rows_at_once(self._depth)
+        for start in range(0, len(rows), step):
+            blocks.append(self._block(rows[start : start + step]))
+            done(len(rows[start : start + step]))
+        return pl.concat(blocks, rechunk=True)
+
+    def _block(self, rows: Int64Array) -> pl.DataFrame:
+        positives, counts = self._labels.positives(rows)
+        positive_scores = self._searcher.score(np.repeat(rows, counts), positives)
+        found = self._searcher.search(rows, self._depth)
+        held = found.ids >= 0
+        lists = Lists(
+            [ids[here] for ids, here in zip(found.ids, held, strict=True)],
+            [scores[here] for scores, here in zip(found.scores, held, strict=True)],
+        )
+        complete = held.sum(axis=1)
+        exhausted = np.full(len(rows), self._depth >= self._labels.passages)
+
+        def table() -> pl.DataFrame:
+            return pl.DataFrame(
+                [
+                    pl.Series("query_id", [self._labels.query_ids[row] for row in rows.tolist()], pl.String),
+                    list_column("pos_ids", positives, counts),
+                    list_column("pos_scores", positive_scores, counts),
+                    list_column("ids", np.concatenate(lists.ids), lists.lengths),
+                    list_column("scores", np.concatenate(lists.scores), lists.lengths),
+                    pl.Series("complete", complete, pl.UInt32),
+                    pl.Series("exhausted", exhausted),
+                ]
+            )
+
+        result = table()
+        negatives = mine_candidates(result, self._labels, self._policy)
+        hungry = self._hungry(negatives, exhausted)
+        # Positives, the query itself and copies lie below the ceiling too; more of them than expected means another go.
+        wanted = self._policy.survivors_needed + int(counts.max(initial=0)) + 16
+        while hungry.size:
+            self._feed(rows, negatives, hungry, wanted, lists, exhausted)
+            result = table()
+            negatives = mine_candidates(result, self._labels, self._policy)
+            hungry = self._hungry(negatives, exhausted)
+            wanted *= 4
+        return result
+
+    def _hungry(self, negatives: Negatives, exhausted: Bools) -> Int64Array:
+        """The results that other candidates could change."""
+        fed = survivors(negatives.audit) >= self._policy.survivors_needed
+        # Candidates come best first: past one below the floor there are only others below it.
+        fed |= negatives.audit.by_reason["floor"] > 0
+        return np.flatnonzero(~fed & ~exhausted[negatives.queries])
+
+    def _feed(
+        self, rows: Int64Array, negatives: Negatives, hungry: Int64Array, wanted: int, lists: Lists, exhausted: Bools
+    ) -> None:
+        """Adds the best `wanted` passages below the ceiling of every hungry result to its query's list."""
+        exact = self._exact()
+        step = exact.rows_at_once(wanted)
+        places = negatives.queries[hungry]
+        # A query with several ceilings has seen everything when it has below each of them.
+        unseen = np.zeros(len(rows), np.int64)
+        for start in range(0, len(hungry), step):
+            block = slice(start, start + step)
+            below = exact.search_below(rows[places[block]], negatives.ceilings[hungry[block]], wanted)
+            for place, ids, scores in zip(places[block].tolist(), below.ids, below.scores, strict=True):
+                lists.add(place, ids[ids >= 0], scores[ids >= 0])
+                unseen[place] += int(ids[-1] >= 0)
+        exhausted[places] = unseen[places] == 0
+
+
+class Lists:
+    """Candidates of some queries, best first, without repetition."""
+
+    def __init__(self, ids: list[Int64Array], scores: list[Float32Array]) -> None:
+        self.ids, self.scores = ids, scores
+
+    @property
+    def lengths(self) -> Int64Array:
+        """Candidates of each query."""
+        return np.array([len(ids) for ids in self.ids], np.int64)
+
+    def add(self, place: int, ids: Int64Array, scores: Float32Array) -> None:
+        """Adds candidates to the list of one query; those that it holds already are the same ones."""
+        joined, first = np.unique(np.concatenate([self.ids[place], ids]), return_index=True)
+        joined_scores = np.concatenate([self.scores[place], scores])[first]
+        order = np.lexsort((joined, -joined_scores))
+        self.ids[place], self.scores[place] = joined[order], joined_scores[order]
+
+
+def survivors(audit: Audit) -> Int64Array:
+    """How many candidates of each row passed every filter, whether or not they were picked."""
+    picked_from = ("shifted", "beyond_pool", "not_sampled", "dropped")
+    total: Int64Array = audit.emitted + sum(audit.by_reason[reason] for reason in picked_from)
+    return total

@@ -1,0 +1,65 @@
+"""What the stages of a run need to know of the data once texts have become vectors: whose positives are whose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from nvmine.arrays import list_column
+from nvmine.data import Dataset, identity_classes, self_passages
+
+Int64Array = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Labels:
+    """Positives, identity classes and the passages that are a query itself, by row numbers."""
+
+    query_ids: list[str]
+    passages: int
+    positive_offsets: Int64Array
+    positive_passages: Int64Array
+    classes: Int64Array
+    own_offsets: Int64Array
+    own_passages: Int64Array
+    places: dict[str, int]
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> Labels:
+        """The labels of a data set. O(total text)."""
+        classes = identity_classes(dataset.passage_texts)
+        own_offsets, own_passages = self_passages(dataset, classes)
+        return cls(
+            query_ids=dataset.query_ids,
+            passages=len(dataset.passage_ids),
+            positive_offsets=dataset.positive_offsets,
+            positive_passages=dataset.positive_passages,
+            classes=classes,
+            own_offsets=own_offsets,
+            own_passages=own_passages,
+            places={name: row for row, name in enumerate(dataset.query_ids)},
+        )
+
+    @property
+    def queries(self) -> int:
+        """How many queries there are."""
+        return len(self.query_ids)
+
+    def positives(self, rows: Int64Array) -> tuple[Int64Array, Int64Array]:
+        """Positives of the queries `rows`, one after the other, and how many each has."""
+        return _gather(self.positive_offsets, self.positive_passages, rows)
+
+    def own(self, query_ids: pl.Series) -> pl.Series:
+        """A List column with the passages that are these queries themselves."""
+        rows = np.array([self.places[name] for name in query_ids], np.int64)
+        return list_column("own", *_gather(self.own_offsets, self.own_passages, rows))
+
+
+def _gather(offsets: Int64Array, values: Int64Array, rows: Int64Array) -> tuple[Int64Array, Int64Array]:
+    counts = offsets[rows + 1] - offsets[rows]
+    if not len(rows):
+        return np.empty(0, np.int64), counts
+    return np.concatenate([values[offsets[row] : offsets[row + 1]] for row in rows]), counts

@@ -1,0 +1,83 @@
+"""A run folder being filled: files are committed, then recorded, and what is recorded is never made twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from nvmine.errors import RunError
+from nvmine.run import manifest as manifests
+from nvmine.run.manifest import Manifest
+from nvmine.run.storage import Storage, verify
+
+# Rows of one shard of vectors or queries: what a killed run does again at most.
+SHARD_ROWS = 4096
+
+
+class Workspace:
+    """The folder and its manifest, while this process works on them. Made by :func:`open_workspace`."""
+
+    def __init__(self, storage: Storage, manifest: Manifest) -> None:
+        self.root = storage.root
+        self.manifest = manifest
+        self._storage = storage
+
+    def has(self, name: str) -> bool:
+        """Whether the file is recorded; its bytes were checked when the workspace was opened."""
+        return name in self.manifest.shards
+
+    def commit(self, name: str, rows: int, write: Callable[[Path], None]) -> None:
+        """Has `write` write a file, and records it."""
+        self.manifest.shards[name] = self._storage.commit(name, rows, write)
+        self.manifest.save(self._storage)
+
+    def finish(self, audit: Mapping[str, int]) -> None:
+        """Records the totals; from now on the run is complete."""
+        self.manifest.audit = dict(audit)
+        self.manifest.save(self._storage)
+
+
+@contextmanager
+def open_workspace(root: Path, wanted: Manifest) -> Iterator[Workspace]:
+    """A run folder to work in: a new one, or one that an earlier process left unfinished, or finished.
+
+    Parameters
+    ----------
+    root
+        The folder.
+    wanted
+        The manifest of the work to do, without files.
+
+    Raises
+    ------
+    RunError
+        The folder holds a run of other data, teacher, search or policy, or other files; or a recorded file changed.
+    """
+    storage = Storage(root)
+    try:
+        if (root / manifests.NAME).exists():
+            manifest = Manifest.load(root)
+            differences = manifest.differences(wanted)
+            if differences:
+                raise RunError(
+                    f"holds another run, which differs in {'; '.join(differences)}. Choose another folder, or delete it",
+                    path=root,
+                )
+            for shard in manifest.shards.values():
+                verify(root, shard)
+        else:
+            foreign = next((path.name for path in sorted(root.iterdir())), None)
+            if foreign is not None:
+                raise RunError(f"is not empty and holds no run: there is {foreign!r}; choose another folder", path=root)
+            manifest = wanted
+            manifest.save(storage)
+        yield Workspace(storage, manifest)
+    finally:
+        storage.close()
+
+
+def shard_ranges(rows: int) -> Iterator[tuple[int, range]]:
+    """The numbers and row ranges of the shards of a table."""
+    for number, start in enumerate(range(0, rows, SHARD_ROWS)):
+        yield number, range(start, min(start + SHARD_ROWS, rows))

@@ -1,0 +1,164 @@
+"""FAISS as a source of candidates: what it finds, how it is scored, and what it refuses."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nvmine.data.vectors import Vectors
+from nvmine.errors import MissingExtraError, SearchError, ShapeError
+from nvmine.search.faiss import FaissSearch
+
+faiss = pytest.importorskip("faiss")
+
+PASSAGES, QUERIES, DIMENSION = 3000, 40, 16
+
+
+def unit_vectors(count: int, seed: int) -> np.ndarray:
+    vectors = np.random.default_rng(seed).standard_normal((count, DIMENSION)).astype(np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+PASSAGE_VECTORS, QUERY_VECTORS = unit_vectors(PASSAGES, 0), unit_vectors(QUERIES, 1)
+ROWS = np.arange(QUERIES, dtype=np.int64)
+
+
+def search_with(factory: str, *, passages: Any = None, memory: int = 50_000, **options: Any) -> FaissSearch:
+    shards = [PASSAGE_VECTORS[:1000], PASSAGE_VECTORS[1000:]] if passages is None else passages
+    return FaissSearch(Vectors([QUERY_VECTORS]), Vectors(shards), factory=factory, memory=memory, **options)
+
+
+def exact(depth: int) -> np.ndarray:
+    scores = QUERY_VECTORS.astype(np.float64) @ PASSAGE_VECTORS.T.astype(np.float64)
+    return np.argsort(-scores, axis=1, kind="stable")[:, :depth]
+
+
+def recall(ids: np.ndarray) -> float:
+    best = exact(ids.shape[1])
+    return float(np.mean([len(set(a) & set(b)) / ids.shape[1] for a, b in zip(ids, best, strict=True)]))
+
+
+def test_flat_is_exhaustive() -> None:
+    search = search_with("flat")
+    ids, scores = search.search(ROWS, 20)
+    assert (ids.dtype, scores.dtype) == (np.int64, np.float32)
+    np.testing.assert_array_equal(ids, exact(20))
+    expected = np.einsum("qd,qkd->qk", QUERY_VECTORS.astype(np.float64), PASSAGE_VECTORS.astype(np.float64)[ids])
+    np.testing.assert_allclose(scores, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("factory", "options", "least"),
+    [
+        ("ivf16", {"nprobe": 16}, 0.98),
+        ("ivf16", {}, 0.5),
+        ("hnsw16", {"ef_search": 200}, 0.95),
+        ("IVF16,PQ4", {"nprobe": 16}, 0.2),
+        ("OPQ4,IVF8,SQ8", {"nprobe": 8}, 0.8),
+        ("SQbf16", {}, 0.9),
+    ],
+)
+def test_an_index_chooses_and_the_core_scores(factory: str, options: dict[str, int], least: float) -> None:
+    search = search_with(factory, **options)
+    ids, scores = search.search(ROWS, 20)
+    assert recall(ids) >= least
+    assert all(len(set(row)) == len(row) for row in ids)
+    expected = np.einsum("qd,qkd->qk", QUERY_VECTORS.astype(np.float64), PASSAGE_VECTORS.astype(np.float64)[ids])
+    np.testing.assert_allclose(scores, expected, atol=1e-6)
+    assert (np.diff(scores, axis=1) <= 0).all()
+
+
+@pytest.mark.parametrize("factory", ["flat", "ivf16", "hnsw8"])
+def test_the_result_is_repeatable_and_independent_of_blocks_and_shards(
+    factory: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nvmine.search.faiss._ADDED_AT_ONCE", 700)
+    ids, scores = search_with(factory).search(ROWS, 10)
+    again = search_with(factory, passages=[PASSAGE_VECTORS], memory=10**9).search(ROWS, 10)
+    np.testing.assert_array_equal(ids, again.ids)
+    assert scores.tobytes() == again.scores.tobytes()
+    alone = search_with(factory, memory=1).search(ROWS[7:8], 10)
+    np.testing.assert_array_equal(alone.ids[0], ids[7])
+
+
+def test_rows_are_taken_as_given() -> None:
+    search = search_with("flat")
+    picked = np.array([3, 0, 3], np.int64)
+    np.testing.assert_array_equal(search.search(picked, 5).ids, exact(5)[picked])
+    assert search.search(picked[:0], 5).ids.shape == (0, 5)
+
+
+def test_equal_scores_are_ordered_by_id() -> None:
+    passages = np.repeat(PASSAGE_VECTORS[:4], 3, axis=0)
+    ids, scores = search_with("flat", passages=[passages]).search(ROWS, 12)
+    for row, values in zip(ids, scores, strict=True):
+        assert [int(i) for i in row] == sorted(row, key=lambda i: (-values[list(row).index(i)], i))
+        assert all(row[start : start + 3].tolist() == sorted(row[start : start + 3]) for start in (0, 3, 6, 9))
+
+
+@pytest.mark.parametrize("factory", ["flat", "ivf4"])
+def test_what_is_not_found_is_padded(factory: str) -> None:
+    ids, scores = search_with(factory, passages=[PASSAGE_VECTORS[:200]], nprobe=None).search(ROWS, 250)
+    assert ((ids == -1) == np.isnan(scores)).all()
+    assert (ids[:, -50:] == -1).all()
+    assert (ids[:, 0] >= 0).all()
+
+
+def test_depth_past_the_gpu_limit() -> None:
+    assert (search_with("flat").search(ROWS, 2500).ids >= 0).all()
+
+
+def test_float16_shards() -> None:
+    ids = search_with("ivf16", passages=[PASSAGE_VECTORS.astype(np.float16)], nprobe=16).search(ROWS, 10).ids
+    assert recall(ids) > 0.95
+
+
+@pytest.mark.parametrize("factory", ["Nonsense", "IVF", "IVF16,Nonsense", "IDMap,Flat", ""])
+def test_an_unknown_factory(factory: str) -> None:
+    with pytest.raises(SearchError, match=f"'{factory}'.*(could not parse|use add_with_ids)") as caught:
+        search_with(factory)
+    assert ".cpp" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("factory", "needed"), [("ivf64", 64), ("PQ4", 256)])
+def test_too_few_passages_to_train(factory: str, needed: int) -> None:
+    with pytest.raises(SearchError, match=rf"{factory}.* from 30 passages.*\b{needed}\b"):
+        search_with(factory, passages=[PASSAGE_VECTORS[:30]])
+
+
+@pytest.mark.parametrize(("factory", "option"), [("flat", "nprobe"), ("hnsw8", "nprobe"), ("ivf16", "ef_search")])
+def test_a_setting_that_the_index_lacks(factory: str, option: str) -> None:
+    with pytest.raises(SearchError, match="could not set parameter"):
+        search_with(factory, **{option: 4})
+
+
+def test_dimensions_that_differ() -> None:
+    with pytest.raises(ShapeError, match="queries have dimension 8, passages 16"):
+        FaissSearch(Vectors([QUERY_VECTORS[:, :8]]), Vectors([PASSAGE_VECTORS]), factory="flat", memory=1000)
+
+
+def test_a_missing_extra_names_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "faiss", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'nvmine\[faiss-cpu\]'"):
+        search_with("flat")
+
+
+@pytest.mark.parametrize("first", ["torch", "faiss"])
+def test_it_works_beside_torch_in_either_order(first: str) -> None:
+    """Each brings an OpenMP runtime of its own."""
+    pytest.importorskip("torch")
+    second = "faiss" if first == "torch" else "torch"
+    program = f"""
+import {first}, {second}
+import numpy as np
+x = np.random.default_rng(0).standard_normal((2000, 16), dtype=np.float32)
+index = faiss.index_factory(16, "IVF8,Flat", faiss.METRIC_INNER_PRODUCT)
+index.train(x); index.add(x)
+assert (torch.from_numpy(x) @ torch.from_numpy(x).T).shape == (2000, 2000)
+assert index.search(x[:5], 3)[1].shape == (5, 3)
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=120)

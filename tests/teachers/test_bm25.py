@@ -1,0 +1,142 @@
+"""BM25, against its formula written out and against bm25s' own retrieval."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import sys
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from nvmine.errors import MissingExtraError, TeacherError
+from nvmine.teachers import Bm25Teacher
+
+bm25s = pytest.importorskip("bm25s")
+Stemmer = pytest.importorskip("Stemmer")
+
+PASSAGES = [
+    "A cat sat on the mat; the cats purred.",
+    "Dogs chase cats, and cats chase mice.",
+    "The quick brown fox jumped over the lazy dog in the park.",
+    "Parking in parks is forbidden.",
+    "Nothing to see",
+]
+QUERIES = ["cats", "dog in a park", "the lazy parking of foxes and cats, cats!", "zebra quagga", "", "the of and"]
+
+
+def by_hand(queries: list[str], passages: list[str], k1: float, b: float) -> np.ndarray:
+    """Lucene's variant: idf = ln(1 + (N - df + 0.5) / (df + 0.5)), tf / (k1 * (1 - b + b * length / mean) + tf)."""
+    stop = set(bm25s.stopwords.STOPWORDS_EN)
+    stem = Stemmer.Stemmer("english").stemWord
+
+    def terms(text: str) -> list[str]:
+        return [stem(word) for word in re.findall(r"\w\w+", text.lower()) if word not in stop]
+
+    counts = [Counter(terms(passage)) for passage in passages]
+    mean = sum(sum(count.values()) for count in counts) / len(counts)
+    scores = np.zeros((len(queries), len(passages)))
+    for q, query in enumerate(queries):
+        for term in terms(query):
+            df = sum(term in count for count in counts)
+            idf = math.log(1 + (len(passages) - df + 0.5) / (df + 0.5))
+            for p, count in enumerate(counts):
+                if tf := count[term]:
+                    scores[q, p] += idf * tf / (k1 * (1 - b + b * sum(count.values()) / mean) + tf)
+    return scores
+
+
+@pytest.mark.parametrize(("k1", "b"), [(1.5, 0.75), (0.9, 0.4), (1.2, 0.0), (0.0, 1.0)])
+def test_the_formula(k1: float, b: float) -> None:
+    scores = Bm25Teacher(k1=k1, b=b).index(PASSAGES).scores(QUERIES)
+    assert scores.dtype == np.float32
+    np.testing.assert_allclose(scores, by_hand(QUERIES, PASSAGES, k1, b), rtol=1e-5)
+    assert (scores[3:] == 0).all()
+
+
+@pytest.mark.parametrize("method", ["lucene", "robertson", "atire"])
+def test_bm25s_retrieves_the_same(method: str) -> None:
+    words = ["red", "green", "blue", "cat", "dogs", "parking", "running", "run", "mat", "the", "of", "day", "days"]
+    generator = np.random.default_rng(1)
+    passages = [" ".join(generator.choice(words, generator.integers(1, 20))) for _ in range(60)]
+    queries = [" ".join(generator.choice(words, 4)) for _ in range(10)]
+    stemmer = Stemmer.Stemmer("english")
+    retriever = bm25s.BM25(method=method)
+    retriever.index(bm25s.tokenize(passages, stemmer=stemmer, show_progress=False), show_progress=False)
+    tokens = bm25s.tokenize(queries, stemmer=stemmer, show_progress=False, return_ids=False)
+    ids, expected = retriever.retrieve(tokens, k=len(passages), show_progress=False)
+    scores = Bm25Teacher(method=method).index(passages).scores(queries)
+    np.testing.assert_allclose(np.take_along_axis(scores, ids, axis=1), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("method", ["bm25l", "bm25+"])
+def test_no_shared_term_scores_zero_in_every_variant(method: str) -> None:
+    scores = Bm25Teacher(method=method).index(PASSAGES).scores(["cats"])
+    np.testing.assert_array_equal(scores > 0, [[True, True, False, False, False]])
+    np.testing.assert_array_equal(scores == 0, scores <= 0)
+
+
+def test_a_row_does_not_depend_on_the_batch() -> None:
+    index = Bm25Teacher().index(PASSAGES)
+    together = index.scores(QUERIES)
+    fresh = Bm25Teacher().index(PASSAGES)
+    for number in reversed(range(len(QUERIES))):
+        assert fresh.scores([QUERIES[number]]).tobytes() == together[number].tobytes()
+    assert index.scores(QUERIES).tobytes() == together.tobytes()
+    assert index.scores([]).shape == (0, len(PASSAGES))
+
+
+def test_empty_passages_score_zero() -> None:
+    index = Bm25Teacher().index(["", "a cat", "the", "?!"])
+    assert len(index) == 4
+    np.testing.assert_array_equal(index.scores(["the cat?!", ""]) > 0, [[False, True, False, False], [False] * 4])
+
+
+@pytest.mark.parametrize("passages", [[], [""], ["the of and", "a", "?"]])
+def test_a_corpus_without_terms(passages: list[str]) -> None:
+    with pytest.raises(TeacherError, match=f"none of {len(passages)} passages holds a term"):
+        Bm25Teacher().index(passages)
+
+
+def test_languages_and_word_lists() -> None:
+    kept = Bm25Teacher(stemmer=None, stopwords=None).index(["the cats", "a cat"])
+    np.testing.assert_array_equal(kept.scores(["the", "cat"]) > 0, [[True, False], [False, True]])
+    listed = Bm25Teacher(stemmer="german", stopwords=["cat"]).index(["die katzen", "cat"])
+    np.testing.assert_array_equal(listed.scores(["katze", "cat"]) > 0, [[True, False], [False, False]])
+
+
+def test_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
+    Bm25Teacher().index(PASSAGES).scores(QUERIES)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_description() -> None:
+    described = Bm25Teacher(stopwords=["of", "the", "of"]).describe()
+    assert json.loads(json.dumps(described)) == described
+    assert described["stopwords"] == ["of", "the"]
+    assert described["bm25s"] == bm25s.__version__
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"method": "bm26"}, "method 'bm26' is not one of lucene"),
+        ({"k1": -1.0}, "k1 is -1.0"),
+        ({"k1": math.nan}, "k1 is nan"),
+        ({"b": 1.5}, "b is 1.5"),
+        ({"stemmer": "klingon"}, "stemmer 'klingon' is not one of .*english"),
+        ({"stopwords": "klingon"}, "klingon not recognized"),
+    ],
+)
+def test_settings_that_do_not_fit(options: dict[str, object], message: str) -> None:
+    with pytest.raises(TeacherError, match=message):
+        Bm25Teacher(**options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("module", ["bm25s.tokenization", "Stemmer"])
+def test_a_missing_extra_names_its_command(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'nvmine\[bm25\]'"):
+        Bm25Teacher()
