@@ -3,5 +3,6 @@
 from nvmine.run.check import Summary, check_run
 from nvmine.run.folder import Run, open_run
 from nvmine.run.pipeline import mine_dataset
+from nvmine.run.summary import summary_text
 
-__all__ = ["Run", "Summary", "check_run", "mine_dataset", "open_run"]
+__all__ = ["Run", "Summary", "check_run", "mine_dataset", "open_run", "summary_text"]

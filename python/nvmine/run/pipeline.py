@@ -143,7 +143,7 @@ def mine_dataset(
             "queries": len(dataset.query_ids),
             "passages": len(dataset.passage_ids),
             "positives": len(dataset.positive_passages),
-            **dataset.digests(),
+            "digests": dataset.digests(),
         },
         teacher=tutor.describe(),
         search=settings,

@@ -52,7 +52,7 @@ def open_workspace(root: Path, wanted: Manifest) -> Iterator[Workspace]:
     Raises
     ------
     RunError
-        The folder holds a run of other data, teacher, search or policy, or other files; or a recorded file changed.
+        The folder holds another run or other files, or a recorded file has changed.
     """
     storage = Storage(root)
     try:
@@ -61,7 +61,7 @@ def open_workspace(root: Path, wanted: Manifest) -> Iterator[Workspace]:
             differences = manifest.differences(wanted)
             if differences:
                 raise RunError(
-                    f"holds another run, which differs in {'; '.join(differences)}. Choose another folder, or delete it",
+                    f"holds another run; it differs in {'; '.join(differences)}. Choose another folder, or delete it",
                     path=root,
                 )
             for shard in manifest.shards.values():

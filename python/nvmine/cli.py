@@ -1,0 +1,201 @@
+"""The command line: ``nvmine mine``, ``nvmine audit``, ``nvmine demo``; ``python -m nvmine`` is the same.
+
+Every command calls one public function; what is wrong with the input is one line on standard error and exit code 2.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from nvmine import __version__
+from nvmine.errors import NvmineError
+from nvmine.policy import Anchor, Method, OnMissing, OnShort, Policy, Sampling
+
+app = typer.Typer(
+    name="nvmine",
+    help="Hard negatives for training text retrievers: exact, never starved, reproducible.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+
+
+_DEFAULTS = Policy()
+_RULE, _TEACHER, _SEARCH, _DATA = "The rule", "The teacher", "The search", "The data"
+
+
+def _option(panel: str, text: str, *names: str) -> Any:
+    return typer.Option(*names, help=text, rich_help_panel=panel)
+
+
+@app.command()
+def mine(
+    data: Annotated[
+        str,
+        typer.Argument(
+            help="A BEIR folder; a pairs file (.parquet, .jsonl, .csv, .tsv); a Hugging Face dataset folder or name."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="The run folder: new, or of the same work, which is then continued.")],
+    teacher: Annotated[str, _option(_TEACHER, "bm25 (no model, no download), or an encoder's name or path.")] = "bm25",
+    revision: Annotated[str | None, _option(_TEACHER, "Branch, tag or commit of a model on the hub.")] = None,
+    query_prompt: Annotated[str | None, _option(_TEACHER, "Text before every query. Default: the model's own.")] = None,
+    passage_prompt: Annotated[
+        str | None, _option(_TEACHER, "Text before every passage. Default: the model's own.")
+    ] = None,
+    pooling: Annotated[str | None, _option(_TEACHER, "mean, cls, max, lasttoken. Default: the model's own.")] = None,
+    dtype: Annotated[str | None, _option(_TEACHER, "float32, float16 or bfloat16. Default: the model's own.")] = None,
+    device: Annotated[
+        str | None, _option(_TEACHER, "cpu, cuda, cuda:1, mps. Default: a GPU where there is one.")
+    ] = None,
+    max_length: Annotated[int | None, _option(_TEACHER, "Tokens read of a text. Default: the model's own.")] = None,
+    batch_size: Annotated[int | None, _option(_TEACHER, "Texts encoded at once. Default: 32.")] = None,
+    trust_remote_code: Annotated[
+        bool, _option(_TEACHER, "Run code that comes with the model: only if you know it.", "--trust-remote-code")
+    ] = False,
+    split: Annotated[str, _option(_DATA, "Which queries to mine, for data that has splits.")] = "train",
+    query_column: Annotated[str | None, _option(_DATA, "Column of the queries, for pairs.")] = None,
+    positive_column: Annotated[str | None, _option(_DATA, "Column of the positives, for pairs.")] = None,
+    corpus: Annotated[Path | None, _option(_DATA, "File of further passages, for pairs.")] = None,
+    method: Annotated[Method, _option(_RULE, "How the ceiling follows from the anchor.")] = _DEFAULTS.method,
+    percentage: Annotated[float, _option(_RULE, "For perc: below this share of the anchor.")] = _DEFAULTS.percentage,
+    margin: Annotated[float, _option(_RULE, "For margin: this far below the anchor.")] = _DEFAULTS.margin,
+    max_score: Annotated[float | None, _option(_RULE, "Strictly below this. Default for abs: 0.7.")] = None,
+    min_score: Annotated[float | None, _option(_RULE, "At least this.")] = None,
+    shift: Annotated[int | None, _option(_RULE, "Survivors left out at the top. Default for shift: 10.")] = None,
+    pool: Annotated[
+        str | None, _option(_RULE, "Survivors drawn from, or all. Default: 10 for samplers, all for top.")
+    ] = None,
+    n: Annotated[int, _option(_RULE, "Negatives per query.", "--n", "-n")] = _DEFAULTS.n,
+    sampling: Annotated[Sampling, _option(_RULE, "How they are drawn.")] = _DEFAULTS.sampling,
+    first: Annotated[int, _option(_RULE, "So many of them are the best survivors anyway.")] = _DEFAULTS.first,
+    temperature: Annotated[float, _option(_RULE, "For softmax.")] = _DEFAULTS.temperature,
+    simans_a: Annotated[float, _option(_RULE, "For simans: sharpness.")] = _DEFAULTS.simans_a,
+    simans_b: Annotated[float, _option(_RULE, "For simans: offset from the anchor.")] = _DEFAULTS.simans_b,
+    bins: Annotated[int, _option(_RULE, "For bins: how many.")] = _DEFAULTS.bins,
+    anchor: Annotated[Anchor, _option(_RULE, "Which positive score counts, of several.")] = _DEFAULTS.anchor,
+    on_short: Annotated[OnShort, _option(_RULE, "What to do with fewer than n.")] = _DEFAULTS.on_short,
+    on_missing: Annotated[
+        OnMissing, _option(_RULE, "What to do with a query without a positive.")
+    ] = _DEFAULTS.on_missing,
+    seed: Annotated[int, _option(_RULE, "Of the draws.")] = _DEFAULTS.seed,
+    depth: Annotated[int, _option(_SEARCH, "Candidates kept per query, for later policies too.")] = 100,
+    index: Annotated[
+        str, _option(_SEARCH, "exact, or a FAISS index: flat, ivf4096, hnsw32, any factory string.")
+    ] = "exact",
+    nprobe: Annotated[int | None, _option(_SEARCH, "Of an IVF index: cells searched.")] = None,
+    ef_search: Annotated[int | None, _option(_SEARCH, "Of an HNSW index: breadth.")] = None,
+    memory: Annotated[str, _option(_SEARCH, "Budget for blocks of scores, such as 512M or 4G.")] = "1G",
+    threads: Annotated[int | None, _option(_SEARCH, "Threads of the core. Default: all.")] = None,
+) -> None:
+    """Mine the hard negatives of DATA into a run folder.
+
+    Every query gets its n negatives as long as the corpus holds enough that the rule allows: a query whose best --depth
+    passages are rejected is searched again below its ceiling. Kill it at any time: the same command continues.
+
+    nvmine mine scifact --out run
+
+    nvmine mine scifact --teacher sentence-transformers/all-MiniLM-L6-v2 --method margin --margin 0.05 --out run
+
+    nvmine mine pairs.parquet --query-column question --positive-column answer --sampling softmax --first 1 --out run
+    """
+    from nvmine.run import mine_dataset
+    from nvmine.run.manifest import NAME, Manifest
+    from nvmine.teachers import open_teacher
+
+    chosen = locals()
+    fields = {field.name: chosen[field.name] for field in dataclasses.fields(Policy)}
+    if pool is not None and pool != "all":
+        fields["pool"] = int(pool) if pool.isdecimal() else pool
+    policy = Policy(**fields)
+    finished = (out / NAME).exists() and Manifest.load(out).finished
+    run = mine_dataset(
+        data,
+        out=out,
+        teacher=open_teacher(
+            teacher,
+            revision=revision,
+            device=device,
+            dtype=dtype,
+            max_length=max_length,
+            pooling=pooling,
+            query_prompt=query_prompt,
+            passage_prompt=passage_prompt,
+            batch_size=batch_size,
+            trust_remote_code=trust_remote_code,
+        ),
+        split=split,
+        query_column=query_column,
+        positive_column=positive_column,
+        corpus=corpus,
+        depth=depth,
+        index=index,
+        nprobe=nprobe,
+        ef_search=ef_search,
+        memory=memory,
+        threads=threads,
+        policy=policy,
+    )
+    totals = run.manifest.audit or {}
+    state = "is finished already" if finished else "is mined"
+    typer.echo(f"{out} {state}: {totals['emitted']:,} negatives for {totals['queries']:,} queries")
+    if totals["short"]:
+        typer.echo(f"{totals['short']:,} are short of {run.n}: the corpus holds no more that the rule allows")
+    typer.echo(f"negatives: {out}/negatives-*.parquet   what became of the rest: nvmine audit {out}")
+
+
+@app.command()
+def audit(run: Annotated[Path, typer.Argument(help="A finished run folder.")]) -> None:
+    """Prove a run right and sum it up.
+
+    Checks that every file is the one that was written, that every candidate is emitted or rejected for one reason, and
+    that every negative is a legal one: no positive, not the query itself, below its ceiling. Then prints what became of
+    the candidates, how many results are short, and the quantiles of the scores.
+    """
+    from nvmine.run import check_run, open_run, summary_text
+
+    opened = open_run(run)
+    typer.echo(summary_text(opened, check_run(opened)))
+
+
+@app.command()
+def demo(
+    model: Annotated[str, typer.Option(help="The teacher: bm25, or an encoder's name or path.")] = "bm25",
+    out: Annotated[Path, typer.Option(help="Where the data and the run are put.")] = Path("demo-run"),
+) -> None:
+    """Mine the docstrings of the Python standard library, which every machine has.
+
+    A query is a docstring's first line, its positive the rest of the docstring, and the corpus all of them.
+    """
+    from nvmine.demo import run_demo
+
+    typer.echo(run_demo(model, out))
+
+
+@app.callback(invoke_without_command=True)
+def _main(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line; errors of nvmine end it with one line and exit code 2."""
+    logging.getLogger("nvmine").addHandler(logging.StreamHandler())
+    try:
+        app()
+    except NvmineError as error:
+        typer.echo(f"nvmine: {type(error).__name__}: {error}", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        typer.echo("nvmine: interrupted; the same command continues the run", err=True)
+        sys.exit(130)
