@@ -6,6 +6,14 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# Generated cases: few enough to run at each commit, or many with NVMINE_HYPOTHESIS=thorough. A failure prints a line
+# that replays it. Time is bounded by pytest; a slow moment of the machine is no failure of an example.
+_ALIKE = {"deadline": None, "print_blob": True, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("default", max_examples=40, **_ALIKE)
+settings.register_profile("thorough", max_examples=2000, **_ALIKE)
+settings.load_profile(os.environ.get("NVMINE_HYPOTHESIS", "default"))
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,8 @@ from typing import Any, Final, final
 import numpy as np
 import numpy.typing as npt
 
+__all__ = ["REASONS", "VERSION", "Best", "Policy", "mine", "score_pairs"]
+
 VERSION: Final[str]
 REASONS: Final[list[str]]
 

@@ -132,7 +132,7 @@ def mine(
             classes=classes,
             keys=None if query_ids is None else read_keys("query_ids", query_ids),
             ranks=ranks,
-            threads=_threads(threads),
+            threads=thread_count(threads),
         )
     except NvmineError as error:
         if error.row is None or query_ids is None or error.row >= len(query_ids):
@@ -176,7 +176,14 @@ def _signed(values: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     return signed
 
 
-def _threads(threads: int | None) -> int | None:
+def thread_count(threads: int | None) -> int | None:
+    """The number of threads as the core takes it.
+
+    Raises
+    ------
+    PolicyError
+        It is no whole number, or less than 1.
+    """
     if threads is None:
         return None
     try:

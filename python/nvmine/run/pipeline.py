@@ -19,6 +19,7 @@ import polars as pl
 from nvmine.audit import REASONS
 from nvmine.data import Dataset, Vectors, open_dataset
 from nvmine.errors import SearchError
+from nvmine.mining import thread_count
 from nvmine.policy import Policy, PolicyFields, takes_policy_fields
 from nvmine.run.candidates import CandidateSearch, candidate_name, search_candidates, survivors
 from nvmine.run.encode import encode
@@ -122,7 +123,7 @@ def mine_dataset(
     [['p1'], ['p0'], ['p1']]
     """
     chosen = Policy.of(policy, fields)
-    depth, budget = _depth(depth), parse_memory(memory)
+    depth, budget, threads = _depth(depth), parse_memory(memory), thread_count(threads)
     dataset = open_dataset(
         data,
         split=split,

@@ -6,6 +6,9 @@ the order is fixed: sixteen running sums, then a tree. Scores of candidates and 
 wherever they are computed, and what a matrix product says is good for a shortlist only.
 */
 
+use crate::error::Error;
+use rayon::prelude::*;
+
 const LANES: usize = 16;
 
 /// The dot product of two vectors of equal length, in `f32`, added in a fixed order.
@@ -56,6 +59,47 @@ pub fn reach(dimension: usize, input_roundoff: f64, norm: f64, other_norm: f64) 
     1.01 * (2.0 * gamma + inputs * (1.0 + gamma)) * norm * other_norm + dimension as f64 * f64::from(f32::MIN_POSITIVE)
 }
 
+/// Fixed-order scores of given (query, passage) pairs: `width` passages a query, NaN for a negative id.
+///
+/// # Errors
+/// [`Error::Shape`] if the arrays do not fit, [`Error::IdOutOfRange`] for an id that names no passage.
+pub fn score_pairs(
+    queries: &[f32],
+    passages: &[f32],
+    dimension: usize,
+    ids: &[i64],
+    width: usize,
+) -> Result<Vec<f32>, Error> {
+    let count = |vectors: &[f32]| vectors.len().checked_div(dimension).unwrap_or(0);
+    let (rows, known) = (count(queries), count(passages));
+    check_vectors(queries, dimension, rows)?;
+    check_vectors(passages, dimension, known)?;
+    if rows.checked_mul(width) != Some(ids.len()) {
+        return Err(Error::Shape(format!("{} ids are not {rows} rows of {width}", ids.len())));
+    }
+    let score = |(cell, &id): (usize, &i64)| {
+        let query = cell / width;
+        match usize::try_from(id) {
+            Err(_) => Ok(f32::NAN),
+            Ok(passage) if passage < known => Ok(dot(
+                &queries[query * dimension..(query + 1) * dimension],
+                &passages[passage * dimension..(passage + 1) * dimension],
+            )),
+            Ok(_) => Err(Error::IdOutOfRange { row: query, id, passages: known }),
+        }
+    };
+    ids.par_iter().enumerate().map(score).collect()
+}
+
+/// Checks that an array holds `rows` vectors of `dimension` components.
+pub(crate) fn check_vectors(vectors: &[f32], dimension: usize, rows: usize) -> Result<(), Error> {
+    if rows.checked_mul(dimension) == Some(vectors.len()) {
+        Ok(())
+    } else {
+        Err(Error::Shape(format!("{} components are not {rows} vectors of {dimension}", vectors.len())))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,5 +121,14 @@ mod tests {
         let b: Vec<f32> = (0..37).map(|i| f32::sin(i as f32)).collect();
         assert_eq!(dot(&a, &b), dot(&b, &a));
         assert_eq!(dot(&[], &[]), 0.0);
+    }
+
+    #[test]
+    fn pairs_are_bounds_checked() {
+        let (queries, passages) = ([1.0, 0.0], [0.5, 0.0, 0.25, 0.0]);
+        let scores = score_pairs(&queries, &passages, 2, &[1, -1, 0], 3);
+        assert!(scores.is_ok_and(|s| s[0] == 0.25 && s[1].is_nan() && s[2] == 0.5));
+        let outside = score_pairs(&queries, &passages, 2, &[2], 1);
+        assert_eq!(outside, Err(Error::IdOutOfRange { row: 0, id: 2, passages: 2 }));
     }
 }

@@ -6,7 +6,7 @@ Every passage that could be among the best, given how far the two can differ, is
 worse. So the outcome is exact and does not depend on the size of blocks or on who multiplied them.
 */
 
-use crate::dot::{dot, norm, reach};
+use crate::dot::{check_vectors, dot, norm, reach};
 use crate::error::Error;
 use crate::select::{Candidate, best};
 use rayon::prelude::*;
@@ -176,14 +176,6 @@ fn round_up(value: f64) -> f32 {
     -round_down(-value)
 }
 
-fn check_vectors(vectors: &[f32], dimension: usize, rows: usize) -> Result<(), Error> {
-    if rows.checked_mul(dimension) == Some(vectors.len()) {
-        Ok(())
-    } else {
-        Err(Error::Shape(format!("{} components are not {rows} vectors of {dimension}", vectors.len())))
-    }
-}
-
 fn longest_norm(passages: &[f32], dimension: usize, first: i64) -> Result<f64, Error> {
     if dimension == 0 {
         return Ok(0.0);
@@ -193,38 +185,6 @@ fn longest_norm(passages: &[f32], dimension: usize, first: i64) -> Result<f64, E
         Some(row) => Err(Error::VectorNotFinite { what: "passage", row: first as usize + row }),
         None => Ok(norms.into_iter().fold(0.0, f64::max)),
     }
-}
-
-/// Fixed-order scores of given (query, passage) pairs: `width` passages a query, NaN for a negative id.
-///
-/// # Errors
-/// [`Error::Shape`] if the arrays do not fit, [`Error::IdOutOfRange`] for an id that names no passage.
-pub fn score_pairs(
-    queries: &[f32],
-    passages: &[f32],
-    dimension: usize,
-    ids: &[i64],
-    width: usize,
-) -> Result<Vec<f32>, Error> {
-    let count = |vectors: &[f32]| vectors.len().checked_div(dimension).unwrap_or(0);
-    let (rows, known) = (count(queries), count(passages));
-    check_vectors(queries, dimension, rows)?;
-    check_vectors(passages, dimension, known)?;
-    if rows.checked_mul(width) != Some(ids.len()) {
-        return Err(Error::Shape(format!("{} ids are not {rows} rows of {width}", ids.len())));
-    }
-    let score = |(cell, &id): (usize, &i64)| {
-        let query = cell / width;
-        match usize::try_from(id) {
-            Err(_) => Ok(f32::NAN),
-            Ok(passage) if passage < known => Ok(dot(
-                &queries[query * dimension..(query + 1) * dimension],
-                &passages[passage * dimension..(passage + 1) * dimension],
-            )),
-            Ok(_) => Err(Error::IdOutOfRange { row: query, id, passages: known }),
-        }
-    };
-    ids.par_iter().enumerate().map(score).collect()
 }
 
 #[cfg(test)]
@@ -314,14 +274,5 @@ mod tests {
             Scoring::Rescored { queries: &[1.0, 0.0], passages: &passages, dimension: 2, input_roundoff: 0.0 };
         let outcome = found.update(&[1.0, 0.0], 2, 10, scoring);
         assert_eq!(outcome, Err(Error::VectorNotFinite { what: "passage", row: 11 }));
-    }
-
-    #[test]
-    fn pairs_are_bounds_checked() {
-        let (queries, passages) = ([1.0, 0.0], [0.5, 0.0, 0.25, 0.0]);
-        let scores = score_pairs(&queries, &passages, 2, &[1, -1, 0], 3);
-        assert!(scores.is_ok_and(|s| s[0] == 0.25 && s[1].is_nan() && s[2] == 0.5));
-        let outside = score_pairs(&queries, &passages, 2, &[2], 1);
-        assert_eq!(outside, Err(Error::IdOutOfRange { row: 0, id: 2, passages: 2 }));
     }
 }

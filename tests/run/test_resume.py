@@ -1,0 +1,196 @@
+"""Killed at any moment, a run continues and ends with the bytes of one that was left alone."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import nvmine
+from nvmine.errors import RunError
+from nvmine.run import storage
+from vectors_teacher import WordTeacher
+
+TESTS = Path(__file__).resolve().parents[1]
+
+# Mines a small collection in many shards, once for each line "folder fatal" of its input, in a child of its own: what
+# is imported here is imported once, and torch, which takes long, never. A child dies at the given line of nvmine's
+# code, counted from the start of the run.
+DRIVER = """
+import os, signal, sys
+sys.path.insert(0, {tests!r})
+import nvmine.run.workspace as workspace
+workspace.SHARD_ROWS = 40
+import nvmine.run.encode as encode
+encode._CHUNK = 16
+import nvmine.search.exact as exact
+exact.find_spec = lambda name: None
+import nvmine
+from small_collection import small_collection
+from vectors_teacher import WordTeacher
+data, teacher = small_collection(), WordTeacher()
+count = 0
+
+def mine(out, fatal):
+    def line(frame, event, argument):
+        global count
+        count += event == "line"
+        if count == fatal:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return line
+    sys.settrace(lambda frame, *_: line if "/nvmine/run/" in frame.f_code.co_filename else None)
+    nvmine.mine_dataset(data, out=out, teacher=teacher, depth=5, progress=False, sampling="softmax")
+    sys.settrace(None)
+
+for command in sys.stdin:
+    out, fatal = command.rsplit(maxsplit=1)
+    reader, writer = os.pipe()
+    if os.fork() == 0:
+        mine(out, int(fatal))
+        os.write(writer, str(count).encode())
+        os._exit(0)
+    os.close(writer)
+    status = os.waitstatus_to_exitcode(os.wait()[1])
+    print(status, os.read(reader, 20).decode() or -1, flush=True)
+    os.close(reader)
+"""
+
+
+class Driver:
+    """The process that mines in children."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, "-c", DRIVER.format(tests=str(TESTS))]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def start(self, out: Path, fatal: int = -1) -> tuple[int, int]:
+        """Mines; returns how the child ended, and how many lines it ran."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(f"{out} {fatal}\n")
+        self.process.stdin.flush()
+        status, lines = self.process.stdout.readline().split()
+        return int(status), int(lines)
+
+
+@pytest.fixture(scope="module")
+def driver() -> Iterator[Driver]:
+    started = Driver()
+    yield started
+    started.process.communicate(timeout=60)
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, driver: Driver) -> tuple[dict[str, str], int]:
+    folder = tmp_path_factory.mktemp("undisturbed") / "run"
+    status, lines = driver.start(folder)
+    assert status == 0
+    return contents(folder), lines
+
+
+def test_two_runs_are_byte_identical(tmp_path: Path, driver: Driver, undisturbed: tuple[dict[str, str], int]) -> None:
+    assert driver.start(tmp_path / "again")[0] == 0
+    assert contents(tmp_path / "again") == undisturbed[0]
+    assert len(undisturbed[0]) > 12
+
+
+@pytest.mark.parametrize("number", range(20))
+def test_killed_at_a_random_moment(
+    tmp_path: Path, driver: Driver, undisturbed: tuple[dict[str, str], int], number: int
+) -> None:
+    expected, lines = undisturbed
+    fatal = random.Random(number).randrange(1, lines)
+    assert driver.start(tmp_path / "run", fatal)[0] == -signal.SIGKILL
+    assert driver.start(tmp_path / "run")[0] == 0
+    assert contents(tmp_path / "run") == expected
+    assert not (tmp_path / "run/tmp").exists()
+
+
+def test_killed_over_and_over(tmp_path: Path, driver: Driver, undisturbed: tuple[dict[str, str], int]) -> None:
+    """Each life is a little longer than opening what is there takes, so the run only gets on shard by shard."""
+    expected, lines = undisturbed
+    draw = random.Random(0)
+    lives = []
+    while not lives or lives[-1] != 0:
+        assert len(lives) < 60
+        lives.append(driver.start(tmp_path / "run", draw.randrange(lines // 4, lines // 2))[0])
+    assert set(lives[:-1]) == {-signal.SIGKILL}
+    assert contents(tmp_path / "run") == expected
+
+
+class TestFailingWrites:
+    """A disk that fills up: a typed error, nothing half-written, and the run continues once there is room."""
+
+    @pytest.mark.parametrize("failing", range(1, 8))
+    def test_no_space(self, small: Any, tmp_path: Path, failing: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        plain = tmp_path / "plain"
+        nvmine.mine_dataset(small, out=plain, teacher=WordTeacher(), progress=False)
+        calls = 0
+        sync = storage._sync
+
+        def full(path: Path) -> Any:
+            nonlocal calls
+            calls += 1
+            if calls == failing:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return sync(path)
+
+        monkeypatch.setattr(storage, "_sync", full)
+        with pytest.raises(RunError, match="No space left on device; free the disk") as caught:
+            nvmine.mine_dataset(small, out=tmp_path / "run", teacher=WordTeacher(), progress=False)
+        assert caught.value.path is not None
+        assert not Path(caught.value.path).exists() or caught.value.path.endswith("manifest.json")
+        assert not (tmp_path / "run/tmp").exists()
+        nvmine.mine_dataset(small, out=tmp_path / "run", teacher=WordTeacher(), progress=False)
+        assert contents(tmp_path / "run") == contents(plain)
+
+    def test_a_limit_of_the_system(self, tmp_path: Path) -> None:
+        """The kernel refuses the write itself, inside numpy or Polars."""
+
+        def limit() -> None:
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (2500, 2500))
+
+        program = f"""
+import sys
+sys.path.insert(0, {str(TESTS)!r})
+import nvmine
+from small_collection import small_collection
+from vectors_teacher import WordTeacher
+nvmine.mine_dataset(small_collection(), out=sys.argv[1], teacher=WordTeacher(), progress=False)
+"""
+        command = [sys.executable, "-c", program, str(tmp_path / "run")]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, preexec_fn=limit)
+        assert done.returncode == 1
+        assert "RunError" in done.stderr.splitlines()[-1], done.stderr
+        assert "cannot be written" in done.stderr
+        assert not [path for path in (tmp_path / "run").rglob("*") if path.is_file() and path.name != "manifest.json"]
+        assert subprocess.run(command, capture_output=True, check=False, timeout=120).returncode == 0
+
+
+def test_two_processes_do_not_share_a_folder(small: Any, tmp_path: Path) -> None:
+    held = storage.Storage(tmp_path / "run")
+    try:
+        with pytest.raises(RunError, match="another process is mining"):
+            nvmine.mine_dataset(small, out=tmp_path / "run", teacher=WordTeacher(), progress=False)
+    finally:
+        held.close()
+    nvmine.mine_dataset(small, out=tmp_path / "run", teacher=WordTeacher(), progress=False)

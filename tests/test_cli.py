@@ -1,0 +1,123 @@
+"""The command line, as a shell sees it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import checker
+import nvmine
+
+pytest.importorskip("bm25s")
+pytest.importorskip("Stemmer")
+
+
+def nvmine_command(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "nvmine", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> Path:
+    path = tmp_path / "pairs.jsonl"
+    words = ["red stone bridge", "cold river stone", "red river ship", "iron ship bridge", "cold iron moon", "red moon"]
+    rows = [{"query": text.split()[0] + " " + text.split()[-1], "positive": text} for text in words]
+    path.write_text("\n".join(map(json.dumps, rows)) + "\n", "utf-8")
+    return path
+
+
+def test_mine_then_again_then_audit(pairs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    mined = nvmine_command("mine", pairs, "--out", out, "-n", "1", "--percentage", "0.99")
+    assert (mined.returncode, mined.stderr) == (0, "")
+    assert f"{out} is mined: " in mined.stdout
+    checker.check(out)
+    again = nvmine_command("mine", pairs, "--out", out, "-n", "1", "--percentage", "0.99")
+    assert again.returncode == 0
+    assert f"{out} is finished already" in again.stdout
+    audited = nvmine_command("audit", out)
+    assert audited.returncode == 0
+    assert "every file, count and negative checked" in audited.stdout
+    assert "starved queries              0" in audited.stdout
+
+
+def test_options_reach_the_policy(pairs: Path, tmp_path: Path) -> None:
+    options = ("--method", "margin", "--margin", "0.5", "--sampling", "softmax", "--first", "1", "--pool", "7")
+    options += ("--seed", "9", "--anchor", "max", "--on-short", "drop", "--n", "2", "--min-score", "0.1")
+    done = nvmine_command("mine", pairs, "--out", tmp_path / "run", "--depth", "5", *options)
+    assert done.returncode == 0, done.stderr
+    policy = nvmine.open_run(tmp_path / "run").policy
+    assert policy == nvmine.Policy(
+        method="margin",
+        margin=0.5,
+        sampling="softmax",
+        first=1,
+        pool=7,
+        seed=9,
+        anchor="max",
+        on_short="drop",
+        n=2,
+        min_score=0.1,
+    )
+
+
+BAD = {
+    "no such data": (["mine", "{tmp}/nowhere.csv", "--out", "{tmp}/run"], "DataError: {tmp}/nowhere.csv"),
+    "a column that is not there": (
+        ["mine", "{pairs}", "--query-column", "question", "--out", "{tmp}/run"],
+        "'question'",
+    ),
+    "a percentage that is none": (
+        ["mine", "{pairs}", "--percentage", "95", "--out", "{tmp}/run"],
+        "PolicyError: column 'percentage'",
+    ),
+    "a pool that is no number": (["mine", "{pairs}", "--pool", "most", "--out", "{tmp}/run"], "column 'pool'"),
+    "an option of encoders": (["mine", "{pairs}", "--dtype", "float16", "--out", "{tmp}/run"], "column 'dtype'"),
+    "no memory": (["mine", "{pairs}", "--memory", "much", "--out", "{tmp}/run"], "column 'memory'"),
+    "no run": (["audit", "{tmp}"], "RunError: {tmp}: is no run folder"),
+    "an unknown method": (["mine", "{pairs}", "--method", "best", "--out", "{tmp}/run"], "'naive'"),
+    "an unknown verb": (["dig"], "No such command"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD.values(), ids=BAD)
+def test_bad_input_is_one_line_and_exit_code_two(
+    pairs: Path, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    done = nvmine_command(*(argument.format(tmp=tmp_path, pairs=pairs) for argument in arguments))
+    assert done.returncode == 2
+    assert message.format(tmp=tmp_path) in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_broken_json_names_the_line(pairs: Path, tmp_path: Path) -> None:
+    with pairs.open("a", encoding="utf-8") as file:
+        file.write('{"query": "a b", "positive": \n')
+    done = nvmine_command("mine", pairs, "--out", tmp_path / "run")
+    assert done.returncode == 2
+    assert f"{pairs}:7" in done.stderr
+
+
+@pytest.mark.parametrize("verb", ["mine", "audit", "demo"])
+def test_every_verb_explains_itself(verb: str) -> None:
+    done = nvmine_command(verb, "--help")
+    assert done.returncode == 0
+    assert len(done.stdout.splitlines()) > 8
+
+
+def test_version() -> None:
+    assert nvmine_command("--version").stdout.strip() == nvmine.__version__
+
+
+def test_the_demo_mines_the_standard_library(tmp_path: Path) -> None:
+    done = nvmine_command("demo", "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("\nnegative ") == 3 * 4
+    run = nvmine.open_run(tmp_path / "run")
+    assert run.manifest.data["passages"] > 1000
+    checker.check(tmp_path / "run")

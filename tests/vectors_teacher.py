@@ -1,0 +1,36 @@
+"""A teacher that needs no model: a text's vector follows from its words. For tests of what comes after encoding."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+DIMENSION = 16
+
+
+class WordTeacher:
+    """Each word has a fixed random direction; a text is their normalised sum."""
+
+    def __init__(self, name: str = "words", dtype: type = np.float32) -> None:
+        self.name, self.dtype = name, dtype
+
+    def describe(self) -> dict[str, Any]:
+        return {"kind": "dense", "name": self.name, "digest": f"{self.name}-{np.dtype(self.dtype)}"}
+
+    def encode_queries(self, texts: Sequence[str]) -> np.ndarray:
+        return self._encode(texts)
+
+    def encode_passages(self, texts: Sequence[str]) -> np.ndarray:
+        return self._encode(texts)
+
+    def _encode(self, texts: Sequence[str]) -> np.ndarray:
+        vectors = np.zeros((len(texts), DIMENSION))
+        for row, text in enumerate(texts):
+            for word in text.lower().split():
+                seed = int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest(), "little")
+                vectors[row] += np.random.default_rng(seed).standard_normal(DIMENSION)
+        vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+        return vectors.astype(self.dtype)
