@@ -1,0 +1,130 @@
+"""Mining a score matrix: nvmine beside vectorised torch and numpy and sentence-transformers' own lines, in one process.
+
+python benches/mine.py [queries] [candidates]
+
+By default 200,000 x 100 float32 scores with int64 ids, margin 0.05, four negatives.
+
+Each does the same work: the query's positive excluded by id, candidates below the ceiling, the best four with scores.
+The best of five runs counts; sentence-transformers' lines go query by query and run once, on a tenth of the queries.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import nvmine
+
+MARGIN, N = 0.05, 4
+
+
+def matrix(queries: int, candidates: int) -> tuple[npt.NDArray[Any], ...]:
+    """Scores, ids, the positives' ids and scores: three queries in four have their positive among the candidates."""
+    draw = np.random.default_rng(0)
+    scores = draw.normal(0.4, 0.15, (queries, candidates)).astype(np.float32)
+    # Distinct ids within a row, as every search gives them.
+    ids = draw.integers(0, 10_000_000, (queries, 1)) + 37 * np.arange(candidates)
+    ids = np.take_along_axis(ids, draw.permuted(np.tile(np.arange(candidates), (queries, 1)), axis=1), axis=1)
+    pos_scores = draw.normal(0.7, 0.1, queries).astype(np.float32)
+    pos_ids = np.where(draw.random(queries) < 0.75, ids[:, 0], 99_000_000)
+    scores[:, 0] = np.where(pos_ids == ids[:, 0], pos_scores, scores[:, 0])
+    return scores, ids, pos_ids, pos_scores
+
+
+def with_numpy(scores: Any, ids: Any, pos_ids: Any, pos_scores: Any) -> Any:
+    """Masks, a partition and a gather."""
+    masked = np.where((ids == pos_ids[:, None]) | (scores >= (pos_scores - MARGIN)[:, None]), -np.inf, scores)
+    best = np.argpartition(-masked, N, axis=1)[:, :N]
+    best = np.take_along_axis(best, np.argsort(-np.take_along_axis(masked, best, axis=1), axis=1), axis=1)
+    return np.take_along_axis(ids, best, axis=1), np.take_along_axis(masked, best, axis=1)
+
+
+def with_torch(scores: Any, ids: Any, pos_ids: Any, pos_scores: Any) -> Any:
+    """Masks, topk and gather."""
+    masked = scores.masked_fill(ids == pos_ids[:, None], float("-inf"))
+    masked = masked.masked_fill_(masked >= (pos_scores - MARGIN)[:, None], float("-inf"))
+    best = masked.topk(N, dim=1)
+    return ids.gather(1, best.indices), best.values
+
+
+def with_lines_of_sentence_transformers(scores: Any, ids: Any, pos_ids: Any, pos_scores: Any) -> Any:
+    """What ``mine_hard_negatives`` of sentence-transformers 6 does to a score matrix, step by step.
+
+    A loop over queries that sets positives to minus infinity, the margin as a mask, topk, then a loop that builds rows.
+    """
+    import torch
+
+    scores = scores.clone()
+    for row in range(len(scores)):
+        scores[row][torch.isin(ids[row], pos_ids[row : row + 1])] = -float("inf")
+    removed = scores + MARGIN > pos_scores.repeat(scores.size(1), 1).T
+    scores[removed] = -float("inf")
+    values, places = scores.topk(k=scores.size(1), dim=1)
+    sorted_ids = ids.gather(1, places)
+    rows = []
+    for row in range(len(scores)):
+        kept = values[row] != -float("inf")
+        chosen = sorted_ids[row][kept][:N].tolist()
+        rows.extend((row, int(pos_ids[row]), negative) for negative in chosen)
+    return rows
+
+
+def best_of(runs: int, work: Callable[[], Any]) -> tuple[float, Any]:
+    """Seconds of the fastest run, and its result."""
+    times = []
+    result = None
+    for _ in range(runs):
+        start = time.perf_counter()
+        result = work()
+        times.append(time.perf_counter() - start)
+    return min(times), result
+
+
+def main() -> None:
+    """Print a table of seconds and ratios."""
+    queries, candidates = (int(argument) for argument in (sys.argv[1:] or ["200000", "100"]))
+    arrays = matrix(queries, candidates)
+    scores, ids, pos_ids, pos_scores = arrays
+    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    print(f"{queries:,} x {candidates} candidates, {threads} threads, {platform.machine()}, numpy {np.__version__}")
+
+    def ours() -> nvmine.Negatives:
+        return nvmine.mine(
+            scores, pos_scores, ids=ids, pos_ids=pos_ids, method="margin", margin=MARGIN, n=N, threads=threads
+        )
+
+    table = [("one read of the scores (numpy max)", best_of(5, lambda: scores.max())[0])]
+    seconds, mined = best_of(5, ours)
+    table.append(("nvmine.mine, every count included", seconds))
+    seconds, (numpy_ids, _) = best_of(2, lambda: with_numpy(*arrays))
+    table.append(("numpy: where, argpartition", seconds))
+    agree = {"numpy": float((numpy_ids == mined.ids)[mined.counts == N].mean())}
+    try:
+        import torch
+    except ImportError:
+        print("torch is not installed: its rows are left out")
+    else:
+        torch.set_num_threads(threads)
+        tensors = [torch.from_numpy(array) for array in arrays]
+        seconds, (torch_ids, _) = best_of(5, lambda: with_torch(*tensors))
+        table.append((f"torch {torch.__version__}: masked_fill, topk, gather", seconds))
+        agree["torch"] = float((torch_ids.numpy() == mined.ids)[mined.counts == N].mean())
+        part = max(1, queries // 10)
+        seconds, _ = best_of(1, lambda: with_lines_of_sentence_transformers(*(tensor[:part] for tensor in tensors)))
+        table.append(("sentence-transformers' lines, query by query", seconds * queries / part))
+    base = dict(table)["nvmine.mine, every count included"]
+    for name, seconds in table:
+        print(f"{name:<48} {seconds:9.3f} s   {seconds / base:8.1f} x")
+    for name, share in agree.items():
+        print(f"ids equal to {name}'s in full rows: {share:.4%}")
+
+
+if __name__ == "__main__":
+    main()
