@@ -52,10 +52,10 @@ def shares(weights: list[float]) -> list[float]:
     return [weight / sum(weights) for weight in weights]
 
 
-def test_the_chi_square_sees_a_difference_of_two_percent() -> None:
+def test_the_chi_square_sees_a_difference_of_six_percent() -> None:
     drawn = draw("uniform", 1)[:, 0]
     with pytest.raises(AssertionError):
-        assert_distributed(drawn, shares([1.02, 1.0, 1.0, 1.0, 1.0]))
+        assert_distributed(drawn, shares([1.06, 1.0, 1.0, 1.0, 1.0]))
 
 
 @each_sampler
@@ -197,7 +197,7 @@ def test_the_margin_to_the_anchor_steers_simans_and_nothing_else() -> None:
         assert np.array_equal(near, far) != steered
 
 
-@pytest.mark.parametrize("temperature", [1e-300, 1e-3, 1e300])
+@pytest.mark.parametrize("temperature", [1e-300, 1e-3, 1e308])
 def test_temperatures_at_the_limits(temperature: float) -> None:
     scores = np.broadcast_to([1e308, 1.0, -1e308], (1000, 3))
     drawn = nvmine.mine(scores, np.ones(1000), method="naive", sampling="softmax", temperature=temperature, n=1).ids

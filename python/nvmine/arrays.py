@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -76,7 +76,7 @@ def read_rows(name: str, data: Any, kind: Kind, *, single: bool = False) -> Rows
     """
     if _is_arrow(data):
         return _from_arrow(name, data, kind, single=single)
-    if isinstance(data, Sequence) and not isinstance(data, str | bytes) and any(_is_row(row) for row in data):
+    if isinstance(data, Sequence) and not isinstance(data, str | bytes | memoryview) and any(map(_is_row, data)):
         return _from_sequence(name, data, kind)
     array = _to_numpy(name, data)
     if array.dtype == object and array.ndim == 1:
@@ -91,20 +91,51 @@ def read_rows(name: str, data: Any, kind: Kind, *, single: bool = False) -> Rows
     return Rows(_flat(name, array, kind), shape, None)
 
 
-def read_keys(name: str, data: Any) -> npt.NDArray[np.uint64]:
-    """Keys of the queries for the draws: whole numbers as they are, texts by the first eight bytes of their BLAKE2b."""
+def read_column(name: str, data: Any) -> Array:
+    """One whole number a row.
+
+    Raises
+    ------
+    ShapeError, DtypeError
+        The data have another number of dimensions, or are no whole numbers.
+    """
+    rows = read_rows(name, data, "ids", single=True)
+    if rows.shape is None or rows.shape[1] != 1:
+        found = "ragged rows" if rows.shape is None else f"shape {rows.shape}"
+        raise ShapeError(f"{name} has {found}, expected one number a passage")
+    return rows.values
+
+
+class Keys(NamedTuple):
+    """What queries are called: their keys for the draws, uint64, and their names in messages."""
+
+    keys: npt.NDArray[np.uint64]
+    names: Sequence[Any] | Array
+
+
+def read_keys(name: str, data: Any) -> Keys:
+    """Keys of the queries: whole numbers as they are, texts by :func:`text_keys`.
+
+    Raises
+    ------
+    ShapeError, DtypeError
+        The data have another number of dimensions, or are neither whole numbers nor texts.
+    """
     if _is_arrow(data):
         data = _series(name, data).to_list()
+    if isinstance(data, list | tuple) and len({isinstance(key, str) for key in data}) > 1:
+        raise DtypeError(f"{name} must be whole numbers or strings, not both")
     array = _to_numpy(name, data)
     if array.ndim != 1:
         raise ShapeError(f"{name} has shape {array.shape}, expected one id a query")
     if array.size == 0:
-        return np.empty(0, np.uint64)
-    if array.dtype.kind in "iu":
-        return array.astype(np.int64 if array.dtype.kind == "i" else np.uint64).view(np.uint64)
-    if array.dtype.kind in "UO" and all(isinstance(key, str) for key in array.tolist()):
-        return text_keys(array.tolist())
-    raise DtypeError(f"{name} must be whole numbers or strings, not {array.dtype}")
+        return Keys(np.empty(0, np.uint64), array)
+    if array.dtype.kind in "iu" and not isinstance(array, _Bfloat16):
+        return Keys(array.astype(np.int64 if array.dtype.kind == "i" else np.uint64).view(np.uint64), array)
+    texts = array.tolist()
+    if array.dtype.kind in "UO" and all(isinstance(key, str) for key in texts):
+        return Keys(text_keys(texts), texts)
+    raise DtypeError(f"{name} must be whole numbers or strings, not {_type_name(array)}")
 
 
 def text_keys(texts: Sequence[str]) -> npt.NDArray[np.uint64]:
@@ -128,7 +159,10 @@ def list_column(name: str, values: Array | pl.Series, lengths: npt.NDArray[np.in
 
 
 def _is_row(row: Any) -> bool:
-    return (isinstance(row, Sequence | np.ndarray) and not isinstance(row, str | bytes)) or hasattr(row, "__dlpack__")
+    """Whether an element of a sequence is a row of values, and not a value."""
+    if isinstance(row, str | bytes) or getattr(row, "ndim", 1) == 0:
+        return False
+    return isinstance(row, Sequence) or hasattr(row, "__array__") or hasattr(row, "__dlpack__") or _is_arrow(row)
 
 
 def _is_arrow(data: Any) -> bool:
@@ -142,22 +176,27 @@ def _to_numpy(name: str, data: Any) -> Array:
     if isinstance(data, np.ndarray):
         return np.asarray(data)
     if type(data).__module__.partition(".")[0] == "torch":
-        return _from_torch(data)
-    if not hasattr(data, "__array__") and hasattr(data, "__dlpack__"):
-        return np.from_dlpack(data)
+        return _from_torch(name, data)
     try:
+        if not hasattr(data, "__array__") and hasattr(data, "__dlpack__"):
+            return np.from_dlpack(data)
         return np.asarray(data)
     except (ValueError, TypeError) as error:
         raise ShapeError(f"{name} cannot be read as an array: {error}") from None
+    except (RuntimeError, BufferError) as error:
+        raise DtypeError(f"{name} cannot be read from where it lies: {error}") from None
 
 
-def _from_torch(tensor: Any) -> Array:
+def _from_torch(name: str, tensor: Any) -> Array:
     import torch
 
-    tensor = tensor.detach()
-    if tensor.dtype == torch.bfloat16:
-        return _Bfloat16.mark(tensor.contiguous().cpu().view(torch.int16).numpy().view(np.uint16))
-    result: Array = tensor.cpu().numpy()
+    try:
+        tensor = tensor.detach().cpu().resolve_conj().resolve_neg()
+        if tensor.dtype == torch.bfloat16:
+            return _Bfloat16.mark(tensor.contiguous().view(torch.int16).numpy().view(np.uint16))
+        result: Array = tensor.numpy()
+    except (TypeError, RuntimeError) as error:
+        raise DtypeError(f"{name} cannot be read from a {tensor.dtype} tensor: {error}") from None
     return result
 
 
@@ -174,45 +213,71 @@ def _flat(name: str, array: Array, kind: Kind) -> Array:
     if isinstance(array, _Bfloat16) and kind == "scores":
         return np.ascontiguousarray(array.view(np.ndarray)).reshape(-1)
     native = array.dtype.newbyteorder("=")
+    whole = native.kind in "iu" and not isinstance(array, _Bfloat16)
     if kind == "scores":
         # Whole numbers are exact in float64 up to 2**53.
-        target = native if native in _SCORES else np.dtype(np.float64) if native.kind in "iu" else None
+        target = native if native in _SCORES else np.dtype(np.float64) if whole else None
     else:
-        target = native if native in _IDS else np.dtype(np.int64) if native.kind in "iu" else None
+        target = native if native in _IDS and whole else np.dtype(np.int64) if whole else None
     if array.size == 0 and target is None:
         target = np.dtype(np.float32 if kind == "scores" else np.int64)
     if target is None:
         wanted = "float16, bfloat16 (torch), float32 or float64" if kind == "scores" else "int32, int64 or uint32"
-        raise DtypeError(f"{name} has type {array.dtype}, expected {wanted}")
-    values = np.ascontiguousarray(array, dtype=target).reshape(-1)
-    if kind == "ids" and native.kind == "u" and native.itemsize < 4:
-        # The maximum of the narrow type marks padding, which widening would hide.
-        values[values == np.iinfo(native).max] = -1
-    return values
+        raise DtypeError(f"{name} has type {_type_name(array)}, expected {wanted}")
+    values = np.require(array, target, ["C", "ALIGNED"]).reshape(-1)
+    return _padding_kept(values, native) if kind == "ids" else values
+
+
+def _padding_kept(ids: Array, before: np.dtype[Any]) -> Array:
+    """Ids in a wider type than before: the maximum of an unsigned type marks padding, which widening would hide."""
+    if before.kind == "u" and ids.dtype != before:
+        ids[ids == np.iinfo(before).max] = -1
+    return ids
+
+
+def _type_name(array: Array) -> str:
+    return "bfloat16" if isinstance(array, _Bfloat16) else str(array.dtype)
 
 
 def _from_sequence(name: str, data: Sequence[Any], kind: Kind) -> Rows:
-    """Rows given one by one."""
+    """Rows given one by one, each of a type of its own."""
     rows = []
     for number, row in enumerate(data):
         try:
-            array = _to_numpy(name, [] if row is None else row)
+            array = _series(name, row).to_numpy() if _is_arrow(row) else _to_numpy(name, [] if row is None else row)
             if array.ndim != 1:
                 raise ShapeError(f"{name}: a row has shape {array.shape}, expected one dimension", row=number)
-            rows.append(array)
+            values = _flat(name, array, kind)
         except NvmineError as error:
             raise type(error)(error.message, row=number) from None
+        # Mixed types meet in a wider one, in which the bits of bfloat16 would be numbers.
+        rows.append(widened(values) if isinstance(array, _Bfloat16) else values)
     offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
-    if any(isinstance(row, _Bfloat16) for row in rows):
-        values = _flat(name, _Bfloat16.mark(np.concatenate([row.view(np.ndarray) for row in rows])), kind)
-    else:
-        # An empty row has a type of its own that should not decide for the others.
-        filled = [row for row in rows if row.size]
-        values = _flat(name, np.concatenate(filled) if filled else np.empty(0), kind)
+    # An empty row has a type of its own that should not decide for the others.
+    filled = [row for row in rows if row.size]
+    if kind == "ids" and len({row.dtype for row in filled}) > 1:
+        filled = [signed(row) for row in filled]
+    values = np.concatenate(filled) if filled else np.empty(0, np.float32 if kind == "scores" else np.int64)
     lengths = np.unique(np.diff(offsets))
     if len(lengths) == 1:
         return Rows(values, (len(rows), int(lengths[0])), None)
     return Rows(values, None, offsets)
+
+
+def widened(values: Array) -> npt.NDArray[np.float64]:
+    """Scores that the core reads, in float64, which is exact."""
+    if values.dtype == np.uint16:
+        # The bits of bfloat16 are the upper half of a float32's.
+        values = (values.astype(np.uint32) << 16).view(np.float32)
+    return values.astype(np.float64)
+
+
+def signed(values: Array) -> npt.NDArray[np.int64]:
+    """Ids that the core reads, in int64; the maximum of an unsigned type, which is padding, as -1."""
+    ids = values.astype(np.int64)
+    if values.dtype.kind == "u":
+        ids[values == np.iinfo(values.dtype).max] = -1
+    return ids
 
 
 def _series(name: str, data: Any) -> Any:
@@ -231,16 +296,15 @@ def _from_arrow(name: str, data: Any, kind: Kind, *, single: bool) -> Rows:
     """A List column is ragged rows, an Array column is dense ones. A null list is empty, a null value NaN or -1."""
     import polars as pl
 
-    if isinstance(data, pl.DataFrame | pl.LazyFrame):
+    series = None if isinstance(data, pl.DataFrame) else _series(name, data)
+    if series is None or isinstance(series.dtype, pl.Struct):
         raise DtypeError(f"{name} is a table; pass one of its columns")
-    series = _series(name, data)
-    fill = float("nan") if kind == "scores" else -1
     if isinstance(series.dtype, pl.Array):
         series = series.cast(pl.List(series.dtype.inner))
     if not isinstance(series.dtype, pl.List):
         if not single:
             raise ShapeError(f"{name} is a column of {series.dtype}, expected a List column with a row a query")
-        return Rows(_flat(name, series.fill_null(fill).to_numpy(), kind), (len(series), 1), None)
+        return Rows(_flat(name, _without_nulls(series, kind).to_numpy(), kind), (len(series), 1), None)
     lengths = series.list.len().fill_null(0).to_numpy().astype(np.int64)
     offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
     # Exploding turns an empty or null list into a null of its own, so those rows are left out first.
@@ -249,4 +313,15 @@ def _from_arrow(name: str, data: Any, kind: Kind, *, single: bool) -> Rows:
         raise DtypeError(f"{name} is a column of {series.dtype}, expected lists of numbers")
     if not len(values):
         return Rows(_flat(name, np.empty(0), kind), None, offsets)
-    return Rows(_flat(name, values.fill_null(fill).to_numpy(), kind), None, offsets)
+    return Rows(_flat(name, _without_nulls(values, kind).to_numpy(), kind), None, offsets)
+
+
+def _without_nulls(values: pl.Series, kind: Kind) -> pl.Series:
+    """NaN or padding in the place of nulls, in the type of the column."""
+    if not values.null_count():
+        return values
+    if kind == "scores":
+        return values.fill_null(float("nan")) if values.dtype.is_float() else values.cast(float).fill_null(float("nan"))
+    # -1 would widen an unsigned column, and its own padding, the maximum, would pass for an id.
+    unsigned = values.dtype.is_unsigned_integer()
+    return values.fill_null(values.dtype.max()) if unsigned else values.fill_null(-1)  # type: ignore[attr-defined]

@@ -45,27 +45,25 @@ class NvmineError(Exception):
         row: int | None = None,
         query: str | int | None = None,
     ) -> None:
+        where = []
+        if path is not None:
+            where.append(str(path) if line is None else f"{path}:{line}")
+        elif line is not None:
+            where.append(f"line {line}")
+        if column is not None:
+            where.append(f"column {quote(column)}")
+        if row is not None:
+            where.append(f"row {row}")
+        if query is not None:
+            where.append(f"query {quote(str(query))}")
+        super().__init__(f"{', '.join(where)}: {message}" if where else message)
+        # After the builtin's own initialisation: ImportError has a path too, and would clear it.
         self.message = message
         self.path = None if path is None else str(path)
         self.line = line
         self.column = column
         self.row = row
         self.query = query
-        super().__init__(self._text())
-
-    def _text(self) -> str:
-        where = []
-        if self.path is not None:
-            where.append(self.path if self.line is None else f"{self.path}:{self.line}")
-        elif self.line is not None:
-            where.append(f"line {self.line}")
-        if self.column is not None:
-            where.append(f"column {quote(self.column)}")
-        if self.row is not None:
-            where.append(f"row {self.row}")
-        if self.query is not None:
-            where.append(f"query {quote(str(self.query))}")
-        return ": ".join([", ".join(where), self.message]) if where else self.message
 
     def __reduce__(self) -> tuple[object, ...]:
         return (_rebuild, (type(self), self.message, self.path, self.line, self.column, self.row, self.query))

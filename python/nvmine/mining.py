@@ -13,11 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from nvmine import _core
-from nvmine.arrays import Rows, read_keys, read_rows
+from nvmine.arrays import Rows, read_column, read_keys, read_rows, signed, widened
 from nvmine.audit import Audit
 from nvmine.errors import NvmineError, PolicyError, ShapeError
 from nvmine.negatives import Negatives
 from nvmine.policy import Policy, PolicyFields, takes_policy_fields
+
+MOST_THREADS = 1024
 
 
 @takes_policy_fields
@@ -117,8 +119,9 @@ def mine(
             rows = read_rows(name, data, "ids", single=True)
             if len(rows) != len(score_rows):
                 raise ShapeError(f"{name} has {len(rows)} rows for {len(score_rows)} queries")
-            exclusions.append((rows.ragged_offsets(), _signed(rows.values)))
-    classes = None if identity is None else _signed(read_rows("identity", identity, "ids", single=True).values)
+            exclusions.append((rows.ragged_offsets(), signed(rows.values)))
+    classes = None if identity is None else signed(read_column("identity", identity))
+    query_keys = None if query_ids is None else read_keys("query_ids", query_ids)
     try:
         result = _core.mine(
             chosen.compile(),
@@ -126,18 +129,18 @@ def mine(
             shape=score_rows.shape,
             offsets=score_rows.offsets,
             ids=None if candidate_ids is None else candidate_ids.values,
-            pos_scores=_widened(positives.values),
+            pos_scores=widened(positives.values),
             pos_offsets=positives.ragged_offsets(),
             exclusions=exclusions,
             classes=classes,
-            keys=None if query_ids is None else read_keys("query_ids", query_ids),
+            keys=None if query_keys is None else query_keys.keys,
             ranks=ranks,
             threads=thread_count(threads),
         )
     except NvmineError as error:
-        if error.row is None or query_ids is None or error.row >= len(query_ids):
+        if error.row is None or query_keys is None or error.row >= len(query_keys.names):
             raise
-        raise type(error)(error.message, row=error.row, query=str(query_ids[error.row])) from None
+        raise type(error)(error.message, row=error.row, query=str(query_keys.names[error.row])) from None
     queries, anchors = _result_rows(positives, each=chosen.anchor == "each")
     return Negatives(
         ids=result["ids"],
@@ -161,28 +164,13 @@ def _result_rows(positives: Rows, *, each: bool) -> tuple[npt.NDArray[np.int64],
     return queries, np.arange(len(queries), dtype=np.int64) - (offsets[:-1] - offsets[0])[queries]
 
 
-def _widened(values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    if values.dtype == np.uint16:
-        # The bits of bfloat16 are the upper half of a float32's.
-        values = (values.astype(np.uint32) << 16).view(np.float32)
-    return values.astype(np.float64)
-
-
-def _signed(values: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-    """Ids as int64; the maximum of an unsigned type, which is padding, as -1."""
-    signed = values.astype(np.int64)
-    if values.dtype.kind == "u":
-        signed[values == np.iinfo(values.dtype).max] = -1
-    return signed
-
-
 def thread_count(threads: int | None) -> int | None:
     """The number of threads as the core takes it.
 
     Raises
     ------
     PolicyError
-        It is no whole number, or less than 1.
+        It is no whole number, or outside [1, 1024].
     """
     if threads is None:
         return None
@@ -190,8 +178,8 @@ def thread_count(threads: int | None) -> int | None:
         count = operator.index(threads)
     except TypeError:
         raise PolicyError(f"must be a whole number, not {threads!r}", column="threads") from None
-    if count < 1:
-        raise PolicyError(f"must be at least 1, not {count}", column="threads")
+    if not 1 <= count <= MOST_THREADS:
+        raise PolicyError(f"must lie in [1, {MOST_THREADS}], not {count}", column="threads")
     return count
 
 

@@ -253,7 +253,7 @@ def _number(name: str, value: Any, *, optional: bool) -> float | None:
     if not isinstance(value, bool | str):
         try:
             return float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             pass
     raise PolicyError(f"must be a number, not {value!r}", column=name)
 

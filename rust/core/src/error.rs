@@ -16,6 +16,14 @@ pub enum Error {
     /// Arrays do not fit each other.
     #[error("{0}")]
     Shape(String),
+    /// The result does not fit into memory.
+    #[error("a result of {rows} rows of {n} does not fit into memory; mine fewer queries at once")]
+    Memory {
+        /// Rows of the result.
+        rows: usize,
+        /// Negatives of each.
+        n: usize,
+    },
     /// A query has no positive, so nothing can be relative to it.
     #[error("has no positive score; give one or pass on_missing=\"skip\"")]
     NoPositive {
@@ -77,7 +85,7 @@ impl Error {
             | Self::IdOutOfRange { row, .. }
             | Self::VectorNotFinite { row, .. }
             | Self::Short { row, .. } => Some(row),
-            Self::Policy { .. } | Self::Shape(_) => None,
+            Self::Policy { .. } | Self::Shape(_) | Self::Memory { .. } => None,
         }
     }
 }

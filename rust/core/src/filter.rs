@@ -90,7 +90,8 @@ impl Filter {
                 counts.add(Reason::Padding, 1);
                 continue;
             };
-            let score = scores[cell].widen();
+            // -0.0 becomes 0.0: the two are one score, and which of two copies stays must not show.
+            let score = scores[cell].widen() + 0.0;
             if !score.is_finite() {
                 counts.add(Reason::NotFinite, 1);
                 continue;

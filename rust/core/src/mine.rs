@@ -92,11 +92,11 @@ impl<S: Score, I: Id> Request<'_, S, I> {
 /// Mines all queries of `request`.
 ///
 /// # Errors
-/// As [`mine_rows`], and [`Error::Policy`] or [`Error::Shape`] before anything is mined.
+/// As [`mine_rows`], and [`Error::Policy`], [`Error::Shape`] or [`Error::Memory`] before anything is mined.
 pub fn mine<S: Score, I: Id>(request: &Request<'_, S, I>, policy: &Policy, ranks: bool) -> Result<Output, Error> {
     policy.validate()?;
     request.check()?;
-    let mut output = Output::new(request, policy, ranks);
+    let mut output = Output::new(request, policy, ranks)?;
     mine_rows(request, policy, 0..request.layout.rows(), &mut output)?;
     Ok(output)
 }

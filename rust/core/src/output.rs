@@ -5,6 +5,7 @@ What mining gives: arrays with a row a query, or a row a positive when each has 
 */
 
 use crate::audit::{Counts, REASONS};
+use crate::error::Error;
 use crate::mine::Request;
 use crate::policy::Policy;
 use crate::rows::{Id, Score};
@@ -34,20 +35,33 @@ pub struct Output {
 
 impl Output {
     /// Room for the results of `request`, all of them short.
-    #[must_use]
-    pub fn new<S: Score, I: Id>(request: &Request<'_, S, I>, policy: &Policy, ranks: bool) -> Self {
+    ///
+    /// # Errors
+    /// [`Error::Memory`] if there is no room.
+    pub fn new<S: Score, I: Id>(request: &Request<'_, S, I>, policy: &Policy, ranks: bool) -> Result<Self, Error> {
         let rows = request.results(0..request.layout.rows(), policy.anchor).end;
-        Self {
-            n: policy.n,
-            ids: vec![-1; rows * policy.n],
-            scores: vec![f32::NAN; rows * policy.n],
-            ranks: vec![0; if ranks { rows * policy.n } else { 0 }],
-            counts: vec![0; rows],
-            ceilings: vec![f64::NAN; rows],
-            candidates: vec![0; rows],
-            rejected: vec![0; rows * REASONS.len()],
-        }
+        let n = policy.n;
+        let room = Error::Memory { rows, n };
+        let wide = rows.checked_mul(n).ok_or_else(|| room.clone())?;
+        Ok(Self {
+            n,
+            ids: filled(-1, wide, &room)?,
+            scores: filled(f32::NAN, wide, &room)?,
+            ranks: filled(0, if ranks { wide } else { 0 }, &room)?,
+            counts: filled(0, rows, &room)?,
+            ceilings: filled(f64::NAN, rows, &room)?,
+            candidates: filled(0, rows, &room)?,
+            rejected: filled(0, rows * REASONS.len(), &room)?,
+        })
     }
+}
+
+/// As `vec![value; len]`, but a lack of memory is an error and not the end of the process.
+fn filled<T: Clone>(value: T, len: usize, room: &Error) -> Result<Vec<T>, Error> {
+    let mut values = Vec::new();
+    values.try_reserve_exact(len).map_err(|_| room.clone())?;
+    values.resize(len, value);
+    Ok(values)
 }
 
 /// Consecutive rows of an output, handed out one at a time.

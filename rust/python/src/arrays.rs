@@ -6,7 +6,7 @@
 use crate::errors::{Failure, unexpected};
 use half::slice::HalfBitsSliceExt;
 use half::{bf16, f16};
-use numpy::{PyReadonlyArray1, PyUntypedArrayMethods};
+use numpy::PyReadonlyArray1;
 use pyo3::prelude::*;
 
 /// Scores of any width, contiguous.
@@ -41,15 +41,6 @@ impl<'py> Scores<'py> {
         match object.extract() {
             Ok(array) => Ok(Self::Bf16(array)),
             Err(_) => Err(unexpected("scores", object)),
-        }
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        match self {
-            Self::F16(array) => array.len(),
-            Self::Bf16(array) => array.len(),
-            Self::F32(array) => array.len(),
-            Self::F64(array) => array.len(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Core errors as Python exceptions, class by class.
 
 use nvmine_core::Error;
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyMemoryError, PyTypeError};
 use pyo3::import_exception;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -45,6 +45,7 @@ impl From<Failure> for PyErr {
 
 fn raise(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
     let class = match error {
+        Error::Memory { .. } => return Ok(PyMemoryError::new_err(error.to_string())),
         Error::Policy { .. } => py.get_type::<PolicyError>(),
         Error::Shape(_) => py.get_type::<ShapeError>(),
         Error::NoPositive { .. } | Error::PositiveNotFinite { .. } => py.get_type::<ScoreError>(),

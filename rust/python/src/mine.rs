@@ -6,7 +6,7 @@ use crate::policy::CorePolicy;
 use crate::pool::detached;
 use numpy::{IntoPyArray, PyArrayMethods, PyReadonlyArray1};
 use nvmine_core::mine::mine_rows;
-use nvmine_core::{Exclusions, Id, Ids, Layout, Output, Policy, REASONS, Request, Score};
+use nvmine_core::{Anchor, Exclusions, Id, Ids, Layout, Output, Policy, REASONS, Request, Score};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::num::NonZeroUsize;
@@ -55,7 +55,6 @@ pub(crate) fn mine<'py>(
     let call = Call {
         policy: &policy.0,
         layout,
-        cells: scores.len(),
         positive_scores: elements("pos_scores", &pos_scores)?,
         positive_layout: Layout::Ragged { offsets: elements("pos_scores", &pos_offsets)? },
         exclusions: &excluded,
@@ -78,7 +77,6 @@ pub(crate) fn mine<'py>(
 struct Call<'a> {
     policy: &'a Policy,
     layout: Layout<'a>,
-    cells: usize,
     positive_scores: &'a [f64],
     positive_layout: Layout<'a>,
     exclusions: &'a [Exclusions<'a>],
@@ -111,15 +109,31 @@ impl Call<'_> {
             keys: self.keys,
         };
         request.check()?;
-        let rows = self.layout.rows();
-        let mut output = Output::new(&request, self.policy, self.ranks);
-        let block = (BLOCK_CELLS / (self.cells / rows.max(1)).max(1)).max(1);
-        for start in (0..rows).step_by(block) {
-            let range = start..(start + block).min(rows);
-            detached(py, self.threads, || mine_rows(&request, self.policy, range, &mut output))??;
+        let mut output = Output::new(&request, self.policy, self.ranks)?;
+        let mut start = 0;
+        while start < self.layout.rows() {
+            let end = self.block_end(start);
+            detached(py, self.threads, || mine_rows(&request, self.policy, start..end, &mut output))??;
             py.check_signals()?;
+            start = end;
         }
         Ok(output)
+    }
+
+    /// Where a block of at most [`BLOCK_CELLS`] cells ends that starts at a row; a cell counts once for each anchor.
+    fn block_end(&self, start: usize) -> usize {
+        let mut cells = 0_usize;
+        for row in start..self.layout.rows() {
+            let anchors = match self.policy.anchor {
+                Anchor::Each => self.positive_layout.cells(row).len(),
+                _ => 1,
+            };
+            cells = cells.saturating_add(self.layout.cells(row).len().saturating_mul(anchors));
+            if cells > BLOCK_CELLS {
+                return row.max(start + 1);
+            }
+        }
+        self.layout.rows()
     }
 }
 

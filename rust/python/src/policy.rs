@@ -68,6 +68,13 @@ impl CorePolicy {
             seed,
         };
         policy.validate()?;
+        // Also the fields that this method and sampler have no use for: policies are stored, and varied.
+        for (_, method) in methods.into_iter().filter(|(_, method)| *method != Method::Abs) {
+            Policy { method, ..policy }.validate()?;
+        }
+        for (_, sampling) in samplings {
+            Policy { sampling, ..policy }.validate()?;
+        }
         Ok(Self(policy))
     }
 
