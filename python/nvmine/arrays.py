@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from nvmine.errors import DtypeError, NvmineError, ShapeError
+from nvmine.foreign import Array, Bfloat16, is_arrow, to_numpy, to_series, type_name
 
 if TYPE_CHECKING:
     import polars as pl
 
 Kind = Literal["scores", "ids"]
-Array = npt.NDArray[Any]
 
 # Types that the core reads as they are; uint16 holds the bits of bfloat16 and is made by this module only.
 _SCORES = (np.float16, np.float32, np.float64)
@@ -74,11 +74,11 @@ def read_rows(name: str, data: Any, kind: Kind, *, single: bool = False) -> Rows
     DtypeError
         The values are no scores, or no ids.
     """
-    if _is_arrow(data):
+    if is_arrow(data):
         return _from_arrow(name, data, kind, single=single)
     if isinstance(data, Sequence) and not isinstance(data, str | bytes | memoryview) and any(map(_is_row, data)):
         return _from_sequence(name, data, kind)
-    array = _to_numpy(name, data)
+    array = to_numpy(name, data)
     if array.dtype == object and array.ndim == 1:
         return _from_sequence(name, list(array), kind)
     if single and array.ndim == 1:
@@ -106,114 +106,19 @@ def read_column(name: str, data: Any) -> Array:
     return rows.values
 
 
-class Keys(NamedTuple):
-    """What queries are called: their keys for the draws, uint64, and their names in messages."""
-
-    keys: npt.NDArray[np.uint64]
-    names: Sequence[Any] | Array
-
-
-def read_keys(name: str, data: Any) -> Keys:
-    """Keys of the queries: whole numbers as they are, texts by :func:`text_keys`.
-
-    Raises
-    ------
-    ShapeError, DtypeError
-        The data have another number of dimensions, or are neither whole numbers nor texts.
-    """
-    if _is_arrow(data):
-        data = _series(name, data).to_list()
-    if isinstance(data, list | tuple) and len({isinstance(key, str) for key in data}) > 1:
-        raise DtypeError(f"{name} must be whole numbers or strings, not both")
-    array = _to_numpy(name, data)
-    if array.ndim != 1:
-        raise ShapeError(f"{name} has shape {array.shape}, expected one id a query")
-    if array.size == 0:
-        return Keys(np.empty(0, np.uint64), array)
-    if array.dtype.kind in "iu" and not isinstance(array, _Bfloat16):
-        return Keys(array.astype(np.int64 if array.dtype.kind == "i" else np.uint64).view(np.uint64), array)
-    texts = array.tolist()
-    if array.dtype.kind in "UO" and all(isinstance(key, str) for key in texts):
-        return Keys(text_keys(texts), texts)
-    raise DtypeError(f"{name} must be whole numbers or strings, not {_type_name(array)}")
-
-
-def text_keys(texts: Sequence[str]) -> npt.NDArray[np.uint64]:
-    """The key of each text: the first eight bytes of its BLAKE2b digest, little-endian."""
-    from hashlib import blake2b
-
-    joined = b"".join(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest() for text in texts)
-    return np.frombuffer(joined, "<u8").astype(np.uint64)
-
-
-def list_column(name: str, values: Array | pl.Series, lengths: npt.NDArray[np.int64]) -> pl.Series:
-    """A Polars List column whose row i holds the next ``lengths[i]`` of the values."""
-    import polars as pl
-
-    rows = pl.Series("row", np.arange(len(lengths)))
-    values_of = pl.DataFrame({"row": np.repeat(np.arange(len(lengths)), lengths), name: values})
-    lists = values_of.group_by("row", maintain_order=True).agg(name)
-    column = rows.to_frame().join(lists, on="row", how="left", maintain_order="left")[name]
-    # Rows of no values have found no partner.
-    return column.fill_null(pl.lit([], column.dtype)) if column.null_count() else column
-
-
 def _is_row(row: Any) -> bool:
     """Whether an element of a sequence is a row of values, and not a value."""
     if isinstance(row, str | bytes) or getattr(row, "ndim", 1) == 0:
         return False
-    return isinstance(row, Sequence) or hasattr(row, "__array__") or hasattr(row, "__dlpack__") or _is_arrow(row)
-
-
-def _is_arrow(data: Any) -> bool:
-    return hasattr(data, "__arrow_c_array__") or hasattr(data, "__arrow_c_stream__")
-
-
-def _to_numpy(name: str, data: Any) -> Array:
-    """The data as a numpy array, whatever its number of dimensions and type."""
-    if isinstance(data, np.ma.MaskedArray):
-        raise DtypeError(f"{name} is a masked array, whose mask would be lost; fill it, with NaN or -1, first")
-    if isinstance(data, np.ndarray):
-        return np.asarray(data)
-    if type(data).__module__.partition(".")[0] == "torch":
-        return _from_torch(name, data)
-    try:
-        if not hasattr(data, "__array__") and hasattr(data, "__dlpack__"):
-            return np.from_dlpack(data)
-        return np.asarray(data)
-    except (ValueError, TypeError) as error:
-        raise ShapeError(f"{name} cannot be read as an array: {error}") from None
-    except (RuntimeError, BufferError) as error:
-        raise DtypeError(f"{name} cannot be read from where it lies: {error}") from None
-
-
-def _from_torch(name: str, tensor: Any) -> Array:
-    import torch
-
-    try:
-        tensor = tensor.detach().cpu().resolve_conj().resolve_neg()
-        if tensor.dtype == torch.bfloat16:
-            return _Bfloat16.mark(tensor.contiguous().view(torch.int16).numpy().view(np.uint16))
-        result: Array = tensor.numpy()
-    except (TypeError, RuntimeError) as error:
-        raise DtypeError(f"{name} cannot be read from a {tensor.dtype} tensor: {error}") from None
-    return result
-
-
-class _Bfloat16(np.ndarray[Any, Any]):
-    """uint16 bits that are bfloat16 numbers: numpy has no such type, and a plain uint16 array is refused."""
-
-    @staticmethod
-    def mark(bits: Array) -> Array:
-        return bits.view(_Bfloat16)
+    return isinstance(row, Sequence) or hasattr(row, "__array__") or hasattr(row, "__dlpack__") or is_arrow(row)
 
 
 def _flat(name: str, array: Array, kind: Kind) -> Array:
     """The values in one contiguous dimension, in a type of the core's."""
-    if isinstance(array, _Bfloat16) and kind == "scores":
+    if isinstance(array, Bfloat16) and kind == "scores":
         return np.ascontiguousarray(array.view(np.ndarray)).reshape(-1)
     native = array.dtype.newbyteorder("=")
-    whole = native.kind in "iu" and not isinstance(array, _Bfloat16)
+    whole = native.kind in "iu" and not isinstance(array, Bfloat16)
     if kind == "scores":
         # Whole numbers are exact in float64 up to 2**53.
         target = native if native in _SCORES else np.dtype(np.float64) if whole else None
@@ -223,7 +128,7 @@ def _flat(name: str, array: Array, kind: Kind) -> Array:
         target = np.dtype(np.float32 if kind == "scores" else np.int64)
     if target is None:
         wanted = "float16, bfloat16 (torch), float32 or float64" if kind == "scores" else "int32, int64 or uint32"
-        raise DtypeError(f"{name} has type {_type_name(array)}, expected {wanted}")
+        raise DtypeError(f"{name} has type {type_name(array)}, expected {wanted}")
     values = np.require(array, target, ["C", "ALIGNED"]).reshape(-1)
     return _padding_kept(values, native) if kind == "ids" else values
 
@@ -235,23 +140,19 @@ def _padding_kept(ids: Array, before: np.dtype[Any]) -> Array:
     return ids
 
 
-def _type_name(array: Array) -> str:
-    return "bfloat16" if isinstance(array, _Bfloat16) else str(array.dtype)
-
-
 def _from_sequence(name: str, data: Sequence[Any], kind: Kind) -> Rows:
     """Rows given one by one, each of a type of its own."""
     rows = []
     for number, row in enumerate(data):
         try:
-            array = _series(name, row).to_numpy() if _is_arrow(row) else _to_numpy(name, [] if row is None else row)
+            array = to_series(name, row).to_numpy() if is_arrow(row) else to_numpy(name, [] if row is None else row)
             if array.ndim != 1:
                 raise ShapeError(f"{name}: a row has shape {array.shape}, expected one dimension", row=number)
             values = _flat(name, array, kind)
         except NvmineError as error:
             raise type(error)(error.message, row=number) from None
         # Mixed types meet in a wider one, in which the bits of bfloat16 would be numbers.
-        rows.append(widened(values) if isinstance(array, _Bfloat16) else values)
+        rows.append(widened(values) if isinstance(array, Bfloat16) else values)
     offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
     # An empty row has a type of its own that should not decide for the others.
     filled = [row for row in rows if row.size]
@@ -280,23 +181,11 @@ def signed(values: Array) -> npt.NDArray[np.int64]:
     return ids
 
 
-def _series(name: str, data: Any) -> Any:
-    """An Arrow column as a Polars series, without a copy."""
-    import polars as pl
-
-    if isinstance(data, pl.Series):
-        return data
-    try:
-        return pl.Series(data)
-    except (TypeError, ValueError, pl.exceptions.PolarsError) as error:
-        raise DtypeError(f"{name} cannot be read as a column: {error}") from None
-
-
 def _from_arrow(name: str, data: Any, kind: Kind, *, single: bool) -> Rows:
     """A List column is ragged rows, an Array column is dense ones. A null list is empty, a null value NaN or -1."""
     import polars as pl
 
-    series = None if isinstance(data, pl.DataFrame) else _series(name, data)
+    series = None if isinstance(data, pl.DataFrame) else to_series(name, data)
     if series is None or isinstance(series.dtype, pl.Struct):
         raise DtypeError(f"{name} is a table; pass one of its columns")
     if isinstance(series.dtype, pl.Array):

@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from nvmine import _core
-from nvmine.arrays import Rows, read_column, read_keys, read_rows, signed, widened
+from nvmine.arrays import Rows, read_column, read_rows, signed, widened
 from nvmine.audit import Audit
 from nvmine.errors import NvmineError, PolicyError, ShapeError
+from nvmine.keys import read_keys
 from nvmine.negatives import Negatives
 from nvmine.policy import Policy, PolicyFields, takes_policy_fields
 
@@ -96,7 +97,7 @@ def mine(
     >>> import numpy as np
     >>> import nvmine
     >>> scores = np.array([[0.91, 0.84, 0.62, 0.40], [0.30, 0.75, 0.70, 0.71]], dtype=np.float32)
-    >>> pos_scores = np.array([0.90, 0.80], dtype=np.float32)
+    >>> pos_scores = np.array([0.90, 0.79], dtype=np.float32)
     >>> nvmine.mine(scores, pos_scores, method="margin", margin=0.05, n=2).ids
     array([[1, 2],
            [3, 2]])
@@ -175,6 +176,8 @@ def thread_count(threads: int | None) -> int | None:
     if threads is None:
         return None
     try:
+        if isinstance(threads, bool):
+            raise TypeError
         count = operator.index(threads)
     except TypeError:
         raise PolicyError(f"must be a whole number, not {threads!r}", column="threads") from None

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from nvmine.arrays import list_column
 from nvmine.audit import Audit
 from nvmine.errors import MissingExtraError
+from nvmine.foreign import list_column
 
 if TYPE_CHECKING:
     import polars as pl
@@ -30,7 +30,8 @@ class Negatives:
     ids
         int64 of shape (R, n), in score order; -1 where short.
     scores
-        float32 of shape (R, n), the teacher's scores; NaN where short.
+        Of shape (R, n), the teacher's scores; NaN where short. float64 if the given ones were, so that each is the
+        given one, else float32.
     counts
         int64 of shape (R,): negatives of each row.
     ceilings
@@ -56,7 +57,7 @@ class Negatives:
     """
 
     ids: Int64Array
-    scores: npt.NDArray[np.float32]
+    scores: npt.NDArray[np.float32] | npt.NDArray[np.float64]
     counts: Int64Array
     ceilings: npt.NDArray[np.float64]
     queries: Int64Array

@@ -15,6 +15,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, ParamSpec, TypedDict, TypeVar
 
+import numpy as np
+
 from nvmine import _core
 from nvmine.errors import PolicyError
 
@@ -135,7 +137,7 @@ class Policy:
             self._set(name, _number(name, getattr(self, name), optional=name.endswith("_score")))
         for name in ("n", "first", "bins", "shift", "seed"):
             self._set(name, _whole(name, getattr(self, name), optional=name == "shift"))
-        if self.pool != "all":
+        if not isinstance(self.pool, str) or self.pool != "all":
             self._set("pool", _whole("pool", self.pool, optional=True))
         self.compile()
 
@@ -155,6 +157,8 @@ class Policy:
 
     def ceiling(self, anchor: float) -> float:
         """The exclusive upper bound on a negative's score for a query with this anchor; infinite where there is none.
+
+        A NaN anchor has a NaN ceiling.
 
         Examples
         --------
@@ -195,7 +199,7 @@ class Policy:
         """
         try:
             stored = json.loads(text)
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             raise PolicyError(f"not JSON: {error}") from None
         return cls.from_dict(stored)
 
@@ -250,7 +254,7 @@ def takes_policy_fields(function: Callable[P, R]) -> Callable[P, R]:
 def _number(name: str, value: Any, *, optional: bool) -> float | None:
     if value is None and optional:
         return None
-    if not isinstance(value, bool | str):
+    if not isinstance(value, bool | np.bool_ | str | bytes | bytearray):
         try:
             return float(value)
         except (TypeError, ValueError, OverflowError):
@@ -261,7 +265,7 @@ def _number(name: str, value: Any, *, optional: bool) -> float | None:
 def _whole(name: str, value: Any, *, optional: bool) -> int | None:
     if value is None and optional:
         return None
-    if not isinstance(value, bool):
+    if not isinstance(value, bool | np.bool_):
         try:
             whole = operator.index(value)
         except TypeError:

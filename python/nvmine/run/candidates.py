@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from nvmine.arrays import list_column
 from nvmine.audit import Audit
+from nvmine.foreign import list_column
 from nvmine.negatives import Negatives
 from nvmine.policy import Policy
 from nvmine.run.encode import teacher_folder

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from nvmine.arrays import list_column
 from nvmine.data import Dataset, identity_classes, self_passages
+from nvmine.foreign import list_column
 
 Int64Array = npt.NDArray[np.int64]
 

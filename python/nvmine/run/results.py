@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from nvmine.arrays import list_column
 from nvmine.audit import REASONS
+from nvmine.foreign import list_column
 from nvmine.mining import mine
 from nvmine.negatives import Negatives
 from nvmine.policy import Policy

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::filter::{Filter, Identity, bound};
 use crate::output::{Output, Rows};
 use crate::policy::{Anchor, OnMissing, OnShort, Policy, Sampling};
-use crate::rows::{Id, Ids, Layout, Score};
+use crate::rows::{Id, Ids, Layout, Score, Stored};
 use crate::sample::Race;
 use crate::select::{Candidate, best};
 use rayon::prelude::*;
@@ -93,7 +93,11 @@ impl<S: Score, I: Id> Request<'_, S, I> {
 ///
 /// # Errors
 /// As [`mine_rows`], and [`Error::Policy`], [`Error::Shape`] or [`Error::Memory`] before anything is mined.
-pub fn mine<S: Score, I: Id>(request: &Request<'_, S, I>, policy: &Policy, ranks: bool) -> Result<Output, Error> {
+pub fn mine<S: Score, I: Id>(
+    request: &Request<'_, S, I>,
+    policy: &Policy,
+    ranks: bool,
+) -> Result<Output<S::Stored>, Error> {
     policy.validate()?;
     request.check()?;
     let mut output = Output::new(request, policy, ranks)?;
@@ -110,7 +114,7 @@ pub fn mine_rows<S: Score, I: Id>(
     request: &Request<'_, S, I>,
     policy: &Policy,
     queries: Range<usize>,
-    output: &mut Output,
+    output: &mut Output<S::Stored>,
 ) -> Result<(), Error> {
     const TASK_ROWS: usize = 256;
     let results = request.results(queries.clone(), policy.anchor);
@@ -148,7 +152,7 @@ impl Miner {
         request: &Request<'_, S, I>,
         policy: &Policy,
         query: usize,
-        rows: &mut Rows<'_>,
+        rows: &mut Rows<'_, S::Stored>,
     ) -> Result<(), Error> {
         let identity = Identity { classes: request.classes };
         let never = request.exclusions.iter().flat_map(|list| &list.ids[list.layout.cells(query)]);
@@ -194,7 +198,7 @@ impl Miner {
 
     /// Ceiling, order, window and pick for one anchor.
     #[expect(clippy::too_many_arguments, reason = "the state of one query, used here alone")]
-    fn emit(
+    fn emit<T: Stored>(
         &mut self,
         policy: &Policy,
         query: usize,
@@ -202,7 +206,7 @@ impl Miner {
         anchor: f64,
         candidates: usize,
         mut counts: Counts,
-        row: &mut Rows<'_>,
+        row: &mut Rows<'_, T>,
     ) -> Result<(), Error> {
         let ceiling = policy.ceiling(anchor);
         row.ceilings[0] = ceiling;

@@ -8,19 +8,19 @@ use crate::audit::{Counts, REASONS};
 use crate::error::Error;
 use crate::mine::Request;
 use crate::policy::Policy;
-use crate::rows::{Id, Score};
+use crate::rows::{Id, Score, Stored};
 use crate::select::Candidate;
 use std::ops::Range;
 
 /// Negatives and the account of every candidate, a row a query (a positive for [`Anchor::Each`]).
 #[derive(Debug, Clone, PartialEq)]
-pub struct Output {
+pub struct Output<T> {
     /// Negatives per row.
     pub n: usize,
     /// `n` ids a row, -1 where short.
     pub ids: Vec<i64>,
-    /// `n` scores a row, NaN where short.
-    pub scores: Vec<f32>,
+    /// `n` scores a row, NaN where short; of the width that holds the given ones exactly.
+    pub scores: Vec<T>,
     /// `n` ranks a row, 0 where short; the best candidate that is neither positive nor duplicate has rank 1.
     pub ranks: Vec<i64>,
     /// Negatives of each row.
@@ -33,12 +33,16 @@ pub struct Output {
     pub rejected: Vec<i64>,
 }
 
-impl Output {
+impl<T: Stored> Output<T> {
     /// Room for the results of `request`, all of them short.
     ///
     /// # Errors
     /// [`Error::Memory`] if there is no room.
-    pub fn new<S: Score, I: Id>(request: &Request<'_, S, I>, policy: &Policy, ranks: bool) -> Result<Self, Error> {
+    pub fn new<S: Score<Stored = T>, I: Id>(
+        request: &Request<'_, S, I>,
+        policy: &Policy,
+        ranks: bool,
+    ) -> Result<Self, Error> {
         let rows = request.results(0..request.layout.rows(), policy.anchor).end;
         let n = policy.n;
         let room = Error::Memory { rows, n };
@@ -46,7 +50,7 @@ impl Output {
         Ok(Self {
             n,
             ids: filled(-1, wide, &room)?,
-            scores: filled(f32::NAN, wide, &room)?,
+            scores: filled(T::MISSING, wide, &room)?,
             ranks: filled(0, if ranks { wide } else { 0 }, &room)?,
             counts: filled(0, rows, &room)?,
             ceilings: filled(f64::NAN, rows, &room)?,
@@ -65,10 +69,10 @@ fn filled<T: Clone>(value: T, len: usize, room: &Error) -> Result<Vec<T>, Error>
 }
 
 /// Consecutive rows of an output, handed out one at a time.
-pub(crate) struct Rows<'a> {
+pub(crate) struct Rows<'a, T> {
     n: usize,
     ids: &'a mut [i64],
-    scores: &'a mut [f32],
+    scores: &'a mut [T],
     pub(crate) ranks: &'a mut [i64],
     counts: &'a mut [i64],
     pub(crate) ceilings: &'a mut [f64],
@@ -76,8 +80,8 @@ pub(crate) struct Rows<'a> {
     rejected: &'a mut [i64],
 }
 
-impl<'a> Rows<'a> {
-    pub(crate) fn of(output: &'a mut Output, rows: Range<usize>) -> Self {
+impl<'a, T: Stored> Rows<'a, T> {
+    pub(crate) fn of(output: &'a mut Output<T>, rows: Range<usize>) -> Self {
         let wide = rows.start * output.n..rows.end * output.n;
         Self {
             n: output.n,
@@ -136,7 +140,7 @@ impl<'a> Rows<'a> {
         let mut emitted = 0;
         for candidate in negatives {
             self.ids[emitted] = candidate.id;
-            self.scores[emitted] = candidate.score as f32;
+            self.scores[emitted] = T::store(candidate.score);
             emitted += 1;
         }
         debug_assert_eq!(candidates as u64, emitted as u64 + counts.total());

@@ -193,7 +193,10 @@ impl Policy {
             Method::Margin(margin) => anchor - margin,
             Method::Perc(percentage) => anchor - (1.0 - percentage) * anchor.abs(),
         };
-        of_method.min(self.max_score.unwrap_or(f64::INFINITY))
+        match self.max_score {
+            Some(max_score) if max_score < of_method => max_score,
+            _ => of_method,
+        }
     }
 
     /// Inclusive lower bound on the scores of negatives; negative infinity where the policy sets none.
@@ -225,7 +228,11 @@ impl Anchor {
                 // Addition of floats depends on its order, and positives may be listed in any.
                 let mut ascending = scores.to_vec();
                 ascending.sort_unstable_by(f64::total_cmp);
-                (!ascending.is_empty()).then(|| ascending.iter().sum::<f64>() / ascending.len() as f64)
+                let count = ascending.len() as f64;
+                let mean = ascending.iter().sum::<f64>() / count;
+                // A sum can overflow where the mean does not.
+                let mean = if mean.is_finite() { mean } else { ascending.iter().map(|score| score / count).sum() };
+                (!ascending.is_empty()).then_some(mean)
             }
         }
     }
@@ -296,5 +303,6 @@ mod tests {
         reversed.reverse();
         assert_eq!(Anchor::Mean.of(&scores), Anchor::Mean.of(&reversed));
         assert_eq!(Anchor::Mean.of(&[]), None);
+        assert_eq!(Anchor::Mean.of(&[f64::MAX, f64::MAX]), Some(f64::MAX));
     }
 }

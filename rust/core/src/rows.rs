@@ -11,29 +11,65 @@ use std::ops::Range;
 
 /// A score as an array holds it.
 pub trait Score: Copy + Send + Sync {
+    /// What holds every such score exactly in results: a rounded one could lie on the other side of its ceiling.
+    type Stored: Stored;
+
     /// The same number in `f64`.
     fn widen(self) -> f64;
 }
 
+/// A score as results hold it.
+pub trait Stored: Copy + Send + Sync {
+    /// In the place of a score that is not there: NaN.
+    const MISSING: Self;
+
+    /// The number, which came from a score that this type holds exactly.
+    fn store(score: f64) -> Self;
+}
+
+impl Stored for f32 {
+    const MISSING: Self = Self::NAN;
+
+    fn store(score: f64) -> Self {
+        score as Self
+    }
+}
+
+impl Stored for f64 {
+    const MISSING: Self = Self::NAN;
+
+    fn store(score: f64) -> Self {
+        score
+    }
+}
+
 impl Score for f64 {
+    type Stored = f64;
+
     fn widen(self) -> f64 {
         self
     }
 }
 
 impl Score for f32 {
+    type Stored = f32;
+
     fn widen(self) -> f64 {
         f64::from(self)
     }
 }
 
 impl Score for f16 {
+    type Stored = f32;
+
     fn widen(self) -> f64 {
         self.to_f64()
     }
 }
 
 impl Score for bf16 {
+    type Stored = f32;
+
     fn widen(self) -> f64 {
         self.to_f64()
     }

@@ -4,7 +4,7 @@ use crate::arrays::{PassageIds, Scores, bf16_elements, elements};
 use crate::errors::Failure;
 use crate::policy::CorePolicy;
 use crate::pool::detached;
-use numpy::{IntoPyArray, PyArrayMethods, PyReadonlyArray1};
+use numpy::{Element, IntoPyArray, PyArrayMethods, PyReadonlyArray1};
 use nvmine_core::mine::mine_rows;
 use nvmine_core::{Anchor, Exclusions, Id, Ids, Layout, Output, Policy, REASONS, Request, Score};
 use pyo3::prelude::*;
@@ -63,13 +63,12 @@ pub(crate) fn mine<'py>(
         ranks,
         threads,
     };
-    let output = match &scores {
+    match &scores {
         Scores::F16(array) => call.with_scores(py, elements("scores", array)?, &ids),
         Scores::Bf16(array) => call.with_scores(py, bf16_elements(array)?, &ids),
         Scores::F32(array) => call.with_scores(py, elements("scores", array)?, &ids),
         Scores::F64(array) => call.with_scores(py, elements("scores", array)?, &ids),
-    }?;
-    to_python(py, output, ranks)
+    }
 }
 
 /// The arguments whose types are settled.
@@ -87,7 +86,15 @@ struct Call<'a> {
 }
 
 impl Call<'_> {
-    fn with_scores<S: Score>(self, py: Python<'_>, scores: &[S], ids: &PassageIds<'_>) -> Result<Output, Failure> {
+    fn with_scores<'py, S>(
+        self,
+        py: Python<'py>,
+        scores: &[S],
+        ids: &PassageIds<'_>,
+    ) -> Result<Bound<'py, PyDict>, Failure>
+    where
+        S: Score<Stored: Element>,
+    {
         match ids {
             PassageIds::Columns => self.run::<S, i64>(py, scores, Ids::Columns),
             PassageIds::I32(array) => self.run(py, scores, Ids::Given(elements("ids", array)?)),
@@ -97,7 +104,11 @@ impl Call<'_> {
         }
     }
 
-    fn run<S: Score, I: Id>(self, py: Python<'_>, scores: &[S], ids: Ids<'_, I>) -> Result<Output, Failure> {
+    fn run<'py, S, I>(self, py: Python<'py>, scores: &[S], ids: Ids<'_, I>) -> Result<Bound<'py, PyDict>, Failure>
+    where
+        S: Score<Stored: Element>,
+        I: Id,
+    {
         let request = Request {
             scores,
             layout: self.layout,
@@ -117,7 +128,7 @@ impl Call<'_> {
             py.check_signals()?;
             start = end;
         }
-        Ok(output)
+        to_python(py, output, self.ranks)
     }
 
     /// Where a block of at most [`BLOCK_CELLS`] cells ends that starts at a row; a cell counts once for each anchor.
@@ -137,7 +148,7 @@ impl Call<'_> {
     }
 }
 
-fn to_python(py: Python<'_>, output: Output, ranks: bool) -> Result<Bound<'_, PyDict>, Failure> {
+fn to_python<T: Element>(py: Python<'_>, output: Output<T>, ranks: bool) -> Result<Bound<'_, PyDict>, Failure> {
     let rows = output.counts.len();
     let result = PyDict::new(py);
     let wide = [rows, output.n];
