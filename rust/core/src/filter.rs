@@ -41,6 +41,11 @@ pub struct Filter {
 }
 
 impl Filter {
+    /// The passages set by [`Filter::exclude`], ascending.
+    pub(crate) fn excluded(&self) -> &[i64] {
+        &self.excluded
+    }
+
     /// Sets the passages that the next query must never be given.
     ///
     /// # Errors
@@ -132,7 +137,7 @@ pub fn bound(valid: &[Candidate], ceiling: f64, floor: f64, counts: &mut Counts,
 
 /// Which classes a row has shown so far, and where its candidate stands: open addressing with linear probing.
 #[derive(Debug, Default)]
-struct Seen {
+pub(crate) struct Seen {
     slots: Vec<Slot>,
     /// Slots of an earlier row carry an earlier stamp and count as empty, so nothing has to be cleared.
     stamp: u64,
@@ -146,7 +151,7 @@ struct Slot {
 }
 
 impl Seen {
-    fn reset(&mut self, cells: usize) {
+    pub(crate) fn reset(&mut self, cells: usize) {
         let wanted = (2 * cells).next_power_of_two().max(16);
         if self.slots.len() < wanted {
             self.slots = vec![Slot::default(); wanted];
@@ -156,7 +161,7 @@ impl Seen {
     }
 
     /// Notes that `class` stands at `position`, or says where it stood before.
-    fn place(&mut self, class: i64, position: usize) -> Option<usize> {
+    pub(crate) fn place(&mut self, class: i64, position: usize) -> Option<usize> {
         let mask = self.slots.len() - 1;
         let mut at = mix(class as u64) as usize & mask;
         loop {

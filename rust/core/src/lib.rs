@@ -10,16 +10,21 @@ Knows nothing of Python and does no I/O. Nothing here panics on any input; what 
 */
 
 pub mod audit;
+mod dense;
 pub mod dot;
 mod error;
 pub mod filter;
 pub mod mine;
+mod miner;
+mod network;
 pub mod output;
 pub mod policy;
 pub mod rows;
 pub mod sample;
 pub mod search;
 pub mod select;
+mod survey;
+mod vector;
 
 pub use audit::{Counts, REASONS, Reason};
 pub use error::Error;

@@ -5,16 +5,13 @@ Queries are independent: tasks of a few hundred rows are shared between the thre
 writing its own part of the output, so the result is the same for any number of threads.
 */
 
-use crate::audit::{Counts, Reason};
+use crate::dense;
 use crate::error::Error;
-use crate::filter::{Filter, Identity, bound};
+use crate::miner::Miner;
 use crate::output::{Output, Rows};
-use crate::policy::{Anchor, OnMissing, OnShort, Policy, Sampling};
-use crate::rows::{Id, Ids, Layout, Score, Stored};
-use crate::sample::Race;
-use crate::select::{Candidate, best};
+use crate::policy::{Anchor, Policy};
+use crate::rows::{Id, Ids, Layout, Score};
 use rayon::prelude::*;
-use std::cmp::Ordering;
 use std::ops::Range;
 
 /// Passages that a query must never be given.
@@ -117,6 +114,7 @@ pub fn mine_rows<S: Score, I: Id>(
     output: &mut Output<S::Stored>,
 ) -> Result<(), Error> {
     const TASK_ROWS: usize = 256;
+    let levels = dense::levels(request, policy);
     let results = request.results(queries.clone(), policy.anchor);
     let mut rest = Rows::of(output, results);
     let mut tasks = Vec::new();
@@ -130,127 +128,16 @@ pub fn mine_rows<S: Score, I: Id>(
     let outcomes: Vec<Result<(), Error>> = tasks
         .into_par_iter()
         .map_init(Miner::default, |miner, (range, mut rows)| {
-            range.into_iter().try_for_each(|query| miner.mine(request, policy, query, &mut rows))
+            miner.mine_range(request, policy, levels, range, &mut rows)
         })
         .collect();
     outcomes.into_iter().collect()
 }
 
-/// One thread's working memory.
-#[derive(Default)]
-struct Miner {
-    filter: Filter,
-    race: Race,
-    positives: Vec<f64>,
-    valid: Vec<Candidate>,
-    survivors: Vec<Candidate>,
-}
-
-impl Miner {
-    fn mine<S: Score, I: Id>(
-        &mut self,
-        request: &Request<'_, S, I>,
-        policy: &Policy,
-        query: usize,
-        rows: &mut Rows<'_, S::Stored>,
-    ) -> Result<(), Error> {
-        let identity = Identity { classes: request.classes };
-        let never = request.exclusions.iter().flat_map(|list| &list.ids[list.layout.cells(query)]);
-        self.filter.exclude(never, identity, query)?;
-
-        self.positives.clear();
-        let positive_scores = &request.positive_scores[request.positive_layout.cells(query)];
-        for (position, &score) in positive_scores.iter().enumerate() {
-            if !score.is_finite() {
-                return Err(Error::PositiveNotFinite { row: query, position, score });
-            }
-            self.positives.push(score);
-        }
-
-        let mut counts = Counts::default();
-        let cells = request.layout.cells(query);
-        let candidates = cells.len();
-        self.filter.gather(request.scores, request.ids, cells, identity, query, &mut counts, &mut self.valid)?;
-
-        let key = request.keys.map_or(query as u64, |keys| keys[query]);
-        if self.positives.is_empty() {
-            if policy.on_missing == OnMissing::Raise {
-                return Err(Error::NoPositive { row: query });
-            }
-            if policy.anchor != Anchor::Each {
-                counts.add(Reason::NoAnchor, self.valid.len());
-                rows.next().write(candidates, &counts, std::iter::empty());
-            }
-            return Ok(());
-        }
-        if policy.anchor == Anchor::Each {
-            for positive in 0..self.positives.len() {
-                let anchor = self.positives[positive];
-                self.emit(policy, query, key, anchor, candidates, counts, &mut rows.next())?;
-            }
-            return Ok(());
-        }
-        match policy.anchor.of(&self.positives) {
-            Some(anchor) => self.emit(policy, query, key, anchor, candidates, counts, &mut rows.next()),
-            None => Ok(()),
-        }
-    }
-
-    /// Ceiling, order, window and pick for one anchor.
-    #[expect(clippy::too_many_arguments, reason = "the state of one query, used here alone")]
-    fn emit<T: Stored>(
-        &mut self,
-        policy: &Policy,
-        query: usize,
-        key: u64,
-        anchor: f64,
-        candidates: usize,
-        mut counts: Counts,
-        row: &mut Rows<'_, T>,
-    ) -> Result<(), Error> {
-        let ceiling = policy.ceiling(anchor);
-        row.ceilings[0] = ceiling;
-        bound(&self.valid, ceiling, policy.floor(), &mut counts, &mut self.survivors);
-        let found = self.survivors.len();
-        let shifted = policy.shift.min(found);
-        let pooled = (found - shifted).min(policy.window());
-        counts.add(Reason::Shifted, shifted);
-        counts.add(Reason::BeyondPool, found - shifted - pooled);
-
-        // The best need no order among the others.
-        let ordered = if policy.sampling == Sampling::Top { pooled.min(policy.n) } else { pooled };
-        best(&mut self.survivors, shifted + ordered);
-        let pool = &self.survivors[shifted..];
-        let picks = self.race.pick(policy, anchor, key, pool);
-        counts.add(Reason::NotSampled, pooled - picks.len());
-        if picks.len() < policy.n {
-            match policy.on_short {
-                OnShort::Keep => {}
-                OnShort::Drop => {
-                    counts.add(Reason::Dropped, picks.len());
-                    row.write(candidates, &counts, std::iter::empty());
-                    return Ok(());
-                }
-                OnShort::Raise => {
-                    return Err(Error::Short { row: query, found: picks.len(), wanted: policy.n, candidates });
-                }
-            }
-        }
-        row.write(candidates, &counts, picks.iter().map(|&pick| pool[pick]));
-        if !row.ranks.is_empty() {
-            for (slot, &pick) in row.ranks.iter_mut().zip(picks) {
-                let ahead = self.valid.iter().filter(|other| other.order(&pool[pick]) == Ordering::Less);
-                *slot = ahead.count() as i64 + 1;
-            }
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::Method;
+    use crate::policy::{Method, OnMissing, OnShort, Sampling};
 
     const POLICY: Policy = Policy {
         method: Method::Margin(0.1),

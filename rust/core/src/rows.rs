@@ -6,6 +6,7 @@ lists are). Scores of every width are widened to `f64`, which is exact, so that 
 */
 
 use crate::error::Error;
+use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 use std::ops::Range;
 
@@ -14,8 +15,14 @@ pub trait Score: Copy + Send + Sync {
     /// What holds every such score exactly in results: a rounded one could lie on the other side of its ceiling.
     type Stored: Stored;
 
+    /// Whether `f32` holds every such score.
+    const FITS_F32: bool;
+
     /// The same number in `f64`.
     fn widen(self) -> f64;
+
+    /// The same numbers in `f32`, in `narrow` if they have to be converted. Nothing for a type that does not fit.
+    fn as_f32<'a>(scores: &'a [Self], narrow: &'a mut Vec<f32>) -> &'a [f32];
 }
 
 /// A score as results hold it.
@@ -46,64 +53,116 @@ impl Stored for f64 {
 impl Score for f64 {
     type Stored = f64;
 
+    const FITS_F32: bool = false;
+
     fn widen(self) -> f64 {
         self
+    }
+
+    fn as_f32<'a>(_: &'a [Self], _: &'a mut Vec<f32>) -> &'a [f32] {
+        &[]
     }
 }
 
 impl Score for f32 {
     type Stored = f32;
 
+    const FITS_F32: bool = true;
+
     fn widen(self) -> f64 {
         f64::from(self)
+    }
+
+    fn as_f32<'a>(scores: &'a [Self], _: &'a mut Vec<f32>) -> &'a [f32] {
+        scores
     }
 }
 
 impl Score for f16 {
     type Stored = f32;
 
+    const FITS_F32: bool = true;
+
     fn widen(self) -> f64 {
         self.to_f64()
+    }
+
+    fn as_f32<'a>(scores: &'a [Self], narrow: &'a mut Vec<f32>) -> &'a [f32] {
+        narrow.resize(scores.len(), 0.0);
+        scores.convert_to_f32_slice(narrow);
+        narrow
     }
 }
 
 impl Score for bf16 {
     type Stored = f32;
 
+    const FITS_F32: bool = true;
+
     fn widen(self) -> f64 {
         self.to_f64()
+    }
+
+    fn as_f32<'a>(scores: &'a [Self], narrow: &'a mut Vec<f32>) -> &'a [f32] {
+        narrow.resize(scores.len(), 0.0);
+        scores.convert_to_f32_slice(narrow);
+        narrow
     }
 }
 
 /// An id as an array holds it.
 pub trait Id: Copy + Send + Sync {
-    /// The same number in `i64`; `None` for padding: a negative id, or the maximum of an unsigned type.
+    /// Whether it is no passage: a negative id, or the maximum of an unsigned type.
     ///
-    /// An unsigned id above `i64::MAX` that is no padding cannot be emitted and is padding too; no corpus is that large.
-    fn passage(self) -> Option<i64>;
+    /// An unsigned id above `i64::MAX` cannot be emitted and is padding too; no corpus is that large.
+    fn is_padding(self) -> bool;
+
+    /// The same number in `i64`; of any value for padding.
+    fn widen(self) -> i64;
+
+    /// The passage, or `None` for padding.
+    fn passage(self) -> Option<i64> {
+        if self.is_padding() { None } else { Some(self.widen()) }
+    }
 }
 
 impl Id for i64 {
-    fn passage(self) -> Option<i64> {
-        (self >= 0).then_some(self)
+    fn is_padding(self) -> bool {
+        self < 0
+    }
+
+    fn widen(self) -> i64 {
+        self
     }
 }
 
 impl Id for i32 {
-    fn passage(self) -> Option<i64> {
-        (self >= 0).then_some(i64::from(self))
+    fn is_padding(self) -> bool {
+        self < 0
+    }
+
+    fn widen(self) -> i64 {
+        i64::from(self)
     }
 }
 
 impl Id for u32 {
-    fn passage(self) -> Option<i64> {
-        (self != Self::MAX).then_some(i64::from(self))
+    fn is_padding(self) -> bool {
+        self == Self::MAX
+    }
+
+    fn widen(self) -> i64 {
+        i64::from(self)
     }
 }
 
 impl Id for u64 {
-    fn passage(self) -> Option<i64> {
-        i64::try_from(self).ok()
+    fn is_padding(self) -> bool {
+        self > i64::MAX as Self
+    }
+
+    fn widen(self) -> i64 {
+        self as i64
     }
 }
 
