@@ -129,7 +129,7 @@ impl Miner {
             }
             if policy.anchor != Anchor::Each {
                 counts.add(Reason::NoAnchor, self.valid.len());
-                rows.next().write(candidates, &counts, std::iter::empty());
+                rows.next().write(f64::NAN, candidates, &counts, std::iter::empty());
             }
             return Ok(());
         }
@@ -179,7 +179,7 @@ impl Miner {
         mut counts: Counts,
         row: &mut Rows<'_, T>,
     ) -> Result<(), Error> {
-        row.ceilings[0] = policy.ceiling(anchor);
+        let ceiling = policy.ceiling(anchor);
         let shifted = policy.shift.min(found);
         let pooled = (found - shifted).min(policy.window());
         counts.add(Reason::Shifted, shifted);
@@ -192,7 +192,7 @@ impl Miner {
                 OnShort::Keep => {}
                 OnShort::Drop => {
                     counts.add(Reason::Dropped, picks.len());
-                    row.write(candidates, &counts, std::iter::empty());
+                    row.write(ceiling, candidates, &counts, std::iter::empty());
                     return Ok(());
                 }
                 OnShort::Raise => {
@@ -200,7 +200,7 @@ impl Miner {
                 }
             }
         }
-        row.write(candidates, &counts, picks.iter().map(|&pick| pool[pick]));
+        row.write(ceiling, candidates, &counts, picks.iter().map(|&pick| pool[pick]));
         if !row.ranks.is_empty() {
             for (slot, &pick) in row.ranks.iter_mut().zip(picks) {
                 let ahead = self.valid.iter().filter(|other| other.order(&pool[pick]) == Ordering::Less);

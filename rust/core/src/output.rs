@@ -34,7 +34,7 @@ pub struct Output<T> {
 }
 
 impl<T: Stored> Output<T> {
-    /// Room for the results of `request`, all of them short.
+    /// Room for the results of `request`; every row is still to be written.
     ///
     /// # Errors
     /// [`Error::Memory`] if there is no room.
@@ -49,33 +49,35 @@ impl<T: Stored> Output<T> {
         let wide = rows.checked_mul(n).ok_or_else(|| room.clone())?;
         Ok(Self {
             n,
-            ids: filled(-1, wide, &room)?,
-            scores: filled(T::MISSING, wide, &room)?,
-            ranks: filled(0, if ranks { wide } else { 0 }, &room)?,
-            counts: filled(0, rows, &room)?,
-            ceilings: filled(f64::NAN, rows, &room)?,
-            candidates: filled(0, rows, &room)?,
-            rejected: filled(0, rows * REASONS.len(), &room)?,
+            ids: zeroed(wide, &room)?,
+            scores: zeroed(wide, &room)?,
+            ranks: zeroed(if ranks { wide } else { 0 }, &room)?,
+            counts: zeroed(rows, &room)?,
+            ceilings: zeroed(rows, &room)?,
+            candidates: zeroed(rows, &room)?,
+            rejected: zeroed(rows * REASONS.len(), &room)?,
         })
     }
 }
 
-/// As `vec![value; len]`, but a lack of memory is an error and not the end of the process.
-fn filled<T: Clone>(value: T, len: usize, room: &Error) -> Result<Vec<T>, Error> {
-    let mut values = Vec::new();
-    values.try_reserve_exact(len).map_err(|_| room.clone())?;
-    values.resize(len, value);
-    Ok(values)
+/// Room for `len` numbers; a lack of memory is an error and not the end of the process.
+///
+/// Pages of zeros cost nothing until they are written, which is left to the threads that write the rows.
+fn zeroed<T: Clone + Default>(len: usize, room: &Error) -> Result<Vec<T>, Error> {
+    Vec::<T>::new().try_reserve_exact(len).map_err(|_| room.clone())?;
+    Ok(vec![T::default(); len])
 }
 
 /// Consecutive rows of an output, handed out one at a time.
 pub(crate) struct Rows<'a, T> {
     n: usize,
+    /// How many rows have been handed out.
+    at: usize,
     ids: &'a mut [i64],
     scores: &'a mut [T],
     pub(crate) ranks: &'a mut [i64],
     counts: &'a mut [i64],
-    pub(crate) ceilings: &'a mut [f64],
+    ceilings: &'a mut [f64],
     candidates: &'a mut [i64],
     rejected: &'a mut [i64],
 }
@@ -85,6 +87,7 @@ impl<'a, T: Stored> Rows<'a, T> {
         let wide = rows.start * output.n..rows.end * output.n;
         Self {
             n: output.n,
+            at: 0,
             ids: &mut output.ids[wide.clone()],
             scores: &mut output.scores[wide.clone()],
             ranks: if output.ranks.is_empty() { &mut [] } else { &mut output.ranks[wide] },
@@ -105,9 +108,10 @@ impl<'a, T: Stored> Rows<'a, T> {
         let (candidates, later_candidates) = self.candidates.split_at_mut(rows);
         let (rejected, later_rejected) = self.rejected.split_at_mut(rows * REASONS.len());
         (
-            Self { n, ids, scores, ranks, counts, ceilings, candidates, rejected },
+            Self { n, at: 0, ids, scores, ranks, counts, ceilings, candidates, rejected },
             Self {
                 n,
+                at: 0,
                 ids: later_ids,
                 scores: later_scores,
                 ranks: later_ranks,
@@ -119,31 +123,40 @@ impl<'a, T: Stored> Rows<'a, T> {
         )
     }
 
-    /// Takes the next row off the front.
-    pub(crate) fn next(&mut self) -> Self {
-        let empty = Self {
-            n: self.n,
-            ids: &mut [],
-            scores: &mut [],
-            ranks: &mut [],
-            counts: &mut [],
-            ceilings: &mut [],
-            candidates: &mut [],
-            rejected: &mut [],
-        };
-        let (row, rest) = std::mem::replace(self, empty).split(1);
-        *self = rest;
-        row
+    /// The next row, as rows of its own.
+    pub(crate) fn next(&mut self) -> Rows<'_, T> {
+        let (at, n) = (self.at, self.n);
+        self.at += 1;
+        Rows {
+            n,
+            at: 0,
+            ids: &mut self.ids[at * n..(at + 1) * n],
+            scores: &mut self.scores[at * n..(at + 1) * n],
+            ranks: if self.ranks.is_empty() { &mut [] } else { &mut self.ranks[at * n..(at + 1) * n] },
+            counts: &mut self.counts[at..=at],
+            ceilings: &mut self.ceilings[at..=at],
+            candidates: &mut self.candidates[at..=at],
+            rejected: &mut self.rejected[at * REASONS.len()..(at + 1) * REASONS.len()],
+        }
     }
 
-    pub(crate) fn write(&mut self, candidates: usize, counts: &Counts, negatives: impl Iterator<Item = Candidate>) {
+    pub(crate) fn write(
+        &mut self,
+        ceiling: f64,
+        candidates: usize,
+        counts: &Counts,
+        negatives: impl Iterator<Item = Candidate>,
+    ) {
         let mut emitted = 0;
         for candidate in negatives {
             self.ids[emitted] = candidate.id;
             self.scores[emitted] = T::store(candidate.score);
             emitted += 1;
         }
+        self.ids[emitted..].fill(-1);
+        self.scores[emitted..].fill(T::MISSING);
         debug_assert_eq!(candidates as u64, emitted as u64 + counts.total());
+        self.ceilings[0] = ceiling;
         self.counts[0] = emitted as i64;
         self.candidates[0] = candidates as i64;
         for (slot, &count) in self.rejected.iter_mut().zip(counts.as_array()) {

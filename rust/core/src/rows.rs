@@ -26,7 +26,7 @@ pub trait Score: Copy + Send + Sync {
 }
 
 /// A score as results hold it.
-pub trait Stored: Copy + Send + Sync {
+pub trait Stored: Copy + Default + Send + Sync {
     /// In the place of a score that is not there: NaN.
     const MISSING: Self;
 
