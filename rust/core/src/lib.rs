@@ -4,15 +4,18 @@ The mining rule of nvmine: which candidates of a query are its hard negatives.
 The data flows through one file after the other: [`policy`] states the rule, [`rows`] reads a query's candidates,
 [`filter`] rejects them for a reason or lets them survive, [`select`] puts the survivors in order, [`sample`] draws from
 them, [`audit`] counts what became of each, and [`mine`](mod@mine) runs all that over many queries at once. [`search`]
-comes before: exact best candidates from blocks of a score matrix.
+comes before: exact best candidates from blocks of a score matrix. [`ensemble`](mod@ensemble) comes after: several
+teachers' negatives as one; [`jaccard`] says how far they agree.
 
 Knows nothing of Python and does no I/O. Nothing here panics on any input; what cannot be mined is an [`Error`].
 */
 
 pub mod audit;
 pub mod dot;
+pub mod ensemble;
 mod error;
 pub mod filter;
+pub mod jaccard;
 pub mod mine;
 pub mod output;
 pub mod policy;
@@ -20,10 +23,14 @@ pub mod rows;
 pub mod sample;
 pub mod search;
 pub mod select;
+pub mod turns;
 
 pub use audit::{Counts, REASONS, Reason};
+pub use ensemble::{Ensemble, How, Teacher, ensemble};
 pub use error::Error;
+pub use jaccard::Lists;
 pub use mine::{Exclusions, Request, mine};
 pub use output::Output;
 pub use policy::{Anchor, Method, OnMissing, OnShort, Policy, Sampling};
 pub use rows::{Id, Ids, Layout, Score};
+pub use turns::Duplicates;
