@@ -43,6 +43,7 @@ format: $(VENV)/.lint  ## Format, and mend what can be mended
 
 bench: $(VENV)/.test  ## The measurements of docs/benchmarks.md
 	$(BIN)/python benches/mine.py
+	$(BIN)/python benches/ensemble.py
 	$(BIN)/python benches/memory.py
 
 bench-gpu:  ## Checks and measurements where a GPU is, see docs/gpu-checks.md

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nvmine._core import VERSION as __version__  # noqa: N811
 from nvmine.audit import Audit
+from nvmine.ensemble import ensemble, jaccard, jaccard_matrix
 from nvmine.errors import NvmineError
 from nvmine.mining import mine
 from nvmine.negatives import Negatives
@@ -17,7 +18,20 @@ from nvmine.policy import Policy
 if TYPE_CHECKING:
     from nvmine.run import Run, mine_dataset, open_run
 
-__all__ = ["Audit", "Negatives", "NvmineError", "Policy", "Run", "__version__", "mine", "mine_dataset", "open_run"]
+__all__ = [
+    "Audit",
+    "Negatives",
+    "NvmineError",
+    "Policy",
+    "Run",
+    "__version__",
+    "ensemble",
+    "jaccard",
+    "jaccard_matrix",
+    "mine",
+    "mine_dataset",
+    "open_run",
+]
 
 
 def __getattr__(name: str) -> Any:

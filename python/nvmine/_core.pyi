@@ -5,7 +5,9 @@ from typing import Any, Final, final
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["REASONS", "VERSION", "Best", "Policy", "mine", "score_pairs"]
+__all__ = ["REASONS", "VERSION", "Best", "Policy", "ensemble", "jaccard", "jaccard_matrix", "mine", "score_pairs"]
+
+_Lists = tuple[int, npt.NDArray[np.int64], npt.NDArray[np.int64]]
 
 VERSION: Final[str]
 REASONS: Final[list[str]]
@@ -83,3 +85,15 @@ def mine(
     ranks: bool,
     threads: int | None,
 ) -> dict[str, npt.NDArray[Any]]: ...
+def ensemble(
+    teachers: list[tuple[_Lists, npt.NDArray[Any], npt.NDArray[np.int64] | None, npt.NDArray[np.float64]]],
+    keys: npt.NDArray[np.uint64],
+    *,
+    how: str,
+    duplicates: str,
+    n: int,
+    seed: int,
+    threads: int | None,
+) -> dict[str, npt.NDArray[Any]]: ...
+def jaccard(a: _Lists, b: _Lists, *, top: int, threads: int | None) -> npt.NDArray[np.float64]: ...
+def jaccard_matrix(teachers: list[_Lists], *, top: int, threads: int | None) -> npt.NDArray[np.float64]: ...

@@ -28,7 +28,7 @@ class Negatives:
     Parameters
     ----------
     ids
-        int64 of shape (R, n), in score order; -1 where short.
+        int64 of shape (R, n), in score order (an ensemble's in the order of its rounds); -1 where short.
     scores
         Of shape (R, n), the teacher's scores; NaN where short. float64 if the given ones were, so that each is the
         given one, else float32.
@@ -45,6 +45,8 @@ class Negatives:
     ranks
         int64 of shape (R, n) or None: place of each negative among the query's distinct candidates that are no
         positives, the best has rank 1; 0 where short.
+    teachers
+        int64 of shape (R, n) or None: place of the teacher that gave each negative, in an ensemble; -1 where short.
 
     Examples
     --------
@@ -64,6 +66,7 @@ class Negatives:
     positives: Int64Array
     audit: Audit
     ranks: Int64Array | None = None
+    teachers: Int64Array | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -77,7 +80,8 @@ class Negatives:
     def to_polars(self) -> pl.DataFrame:
         """A row a result: `query`, `positive`, `negative_ids`, `negative_scores`, `candidates`, `rejected`.
 
-        Lists hold what there is, without -1 and NaN. `rejected` is a struct with a count a reason.
+        Lists hold what there is, without -1 and NaN. `rejected` is a struct with a count a reason. An ensemble has the
+        column `negative_teachers` too, after the scores.
 
         Raises
         ------
@@ -89,12 +93,14 @@ class Negatives:
         except ImportError:
             raise MissingExtraError("this needs polars: pip install polars") from None
         held = np.arange(self.ids.shape[1]) < self.counts[:, None]
+        lists = {"negative_ids": self.ids, "negative_scores": self.scores}
+        if self.teachers is not None:
+            lists["negative_teachers"] = self.teachers
         return pl.DataFrame(
             [
                 pl.Series("query", self.queries),
                 pl.Series("positive", self.positives),
-                list_column("negative_ids", self.ids[held], self.counts),
-                list_column("negative_scores", self.scores[held], self.counts),
+                *(list_column(name, values[held], self.counts) for name, values in lists.items()),
                 pl.Series("candidates", self.audit.candidates),
                 pl.DataFrame(self.audit.by_reason).to_struct("rejected"),
             ]

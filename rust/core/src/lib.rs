@@ -4,7 +4,8 @@ The mining rule of nvmine: which candidates of a query are its hard negatives.
 The data flows through one file after the other: [`policy`] states the rule, [`rows`] reads a query's candidates,
 [`filter`] rejects them for a reason or lets them survive, [`select`] puts the survivors in order, [`sample`] draws from
 them, [`audit`] counts what became of each, and [`mine`](mod@mine) runs all that over many queries at once. [`search`]
-comes before: exact best candidates from blocks of a score matrix.
+comes before: exact best candidates from blocks of a score matrix. [`ensemble`](mod@ensemble) comes after: several
+teachers' negatives as one; [`jaccard`] says how far they agree.
 
 Knows nothing of Python and does no I/O. Nothing here panics on any input; what cannot be mined is an [`Error`].
 */
@@ -12,8 +13,10 @@ Knows nothing of Python and does no I/O. Nothing here panics on any input; what 
 pub mod audit;
 mod dense;
 pub mod dot;
+pub mod ensemble;
 mod error;
 pub mod filter;
+pub mod jaccard;
 pub mod mine;
 mod miner;
 mod network;
@@ -24,11 +27,15 @@ pub mod sample;
 pub mod search;
 pub mod select;
 mod survey;
+pub mod turns;
 mod vector;
 
 pub use audit::{Counts, REASONS, Reason};
+pub use ensemble::{Ensemble, How, Teacher, ensemble};
 pub use error::Error;
+pub use jaccard::Lists;
 pub use mine::{Exclusions, Request, mine};
 pub use output::Output;
 pub use policy::{Anchor, Method, OnMissing, OnShort, Policy, Sampling};
 pub use rows::{Id, Ids, Layout, Score};
+pub use turns::Duplicates;

@@ -5,6 +5,7 @@
 #![allow(clippy::needless_pass_by_value, reason = "PyO3 hands arguments over by value")]
 
 mod arrays;
+mod ensemble;
 mod errors;
 mod mine;
 mod policy;
@@ -16,6 +17,8 @@ use pyo3::prelude::*;
 /// The compiled core of nvmine.
 #[pymodule]
 mod _core {
+    #[pymodule_export]
+    use crate::ensemble::{ensemble, jaccard, jaccard_matrix};
     #[pymodule_export]
     use crate::mine::mine;
     #[pymodule_export]

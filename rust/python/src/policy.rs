@@ -85,7 +85,7 @@ impl CorePolicy {
 }
 
 /// The value that `name` spells, or a `PolicyError` listing what may be spelled.
-fn choose<T: Copy>(py: Python<'_>, field: &str, name: &str, choices: &[(&str, T)]) -> PyResult<T> {
+pub(crate) fn choose<T: Copy>(py: Python<'_>, field: &str, name: &str, choices: &[(&str, T)]) -> PyResult<T> {
     if let Some((_, value)) = choices.iter().find(|(choice, _)| *choice == name) {
         return Ok(*value);
     }
