@@ -16,6 +16,7 @@ from nvmine.negatives import Negatives
 from nvmine.policy import Policy
 
 if TYPE_CHECKING:
+    from nvmine import polars
     from nvmine.run import Run, mine_dataset, open_run
 
 __all__ = [
@@ -31,10 +32,13 @@ __all__ = [
     "mine",
     "mine_dataset",
     "open_run",
+    "polars",
 ]
 
 
 def __getattr__(name: str) -> Any:
     if name in ("Run", "mine_dataset", "open_run"):
         return getattr(import_module("nvmine.run"), name)
+    if name == "polars":
+        return import_module("nvmine.polars")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -200,8 +200,9 @@ def _from_arrow(name: str, data: Any, kind: Kind, *, single: bool) -> Rows:
     values = series.filter(pl.Series(lengths > 0)).explode()
     if not values.dtype.is_numeric() and len(values):
         raise DtypeError(f"{name} is a column of {series.dtype}, expected lists of numbers")
-    if not len(values):
-        return Rows(_flat(name, np.empty(0), kind), None, offsets)
+    if not values.dtype.is_numeric():
+        # No values, so of any type.
+        return Rows(_flat(name, np.empty(0, object), kind), None, offsets)
     return Rows(_flat(name, _without_nulls(values, kind).to_numpy(), kind), None, offsets)
 
 

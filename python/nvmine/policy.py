@@ -145,15 +145,18 @@ class Policy:
         object.__setattr__(self, name, value)
 
     def compile(self) -> _core.Policy:
-        """The policy as the core takes it, with every default that depends on another field filled in."""
+        """The policy as the core takes it."""
+        return _core.Policy(**self.resolved())
+
+    def resolved(self) -> dict[str, Any]:
+        """The fields, with every default that depends on another field filled in; a `pool` of all is None."""
         max_score = DEFAULT_MAX_SCORE if self.method == "abs" and self.max_score is None else self.max_score
         shift = (DEFAULT_SHIFT if self.method == "shift" else 0) if self.shift is None else self.shift
         pool = self.pool
         if pool is None:
             # A pool smaller than n could never feed a query, so a large n widens the default.
             pool = "all" if self.sampling == "top" else max(DEFAULT_POOL, self.n)
-        rest = {name: value for name, value in asdict(self).items() if name not in ("max_score", "shift", "pool")}
-        return _core.Policy(max_score=max_score, shift=shift, pool=None if pool == "all" else pool, **rest)
+        return asdict(self) | {"max_score": max_score, "shift": shift, "pool": None if pool == "all" else pool}
 
     def ceiling(self, anchor: float) -> float:
         """The exclusive upper bound on a negative's score for a query with this anchor; infinite where there is none.

@@ -2,7 +2,8 @@
 The rule applied to many queries at once.
 
 Queries are independent: tasks of a few hundred rows are shared between the threads of the current rayon pool, each
-writing its own part of the output, so the result is the same for any number of threads.
+writing its own part of the output, so the result is the same for any number of threads. Outside a pool the calling
+thread does them all.
 */
 
 use crate::dense;
@@ -125,12 +126,14 @@ pub fn mine_rows<S: Score, I: Id>(
         tasks.push((range, mine));
         rest = others;
     }
-    let outcomes: Vec<Result<(), Error>> = tasks
-        .into_par_iter()
-        .map_init(Miner::default, |miner, (range, mut rows)| {
-            miner.mine_range(request, policy, levels, range, &mut rows)
-        })
-        .collect();
+    let work = |miner: &mut Miner, (range, mut rows): (Range<usize>, Rows<'_, _>)| {
+        miner.mine_range(request, policy, levels, range, &mut rows)
+    };
+    if rayon::current_thread_index().is_none() {
+        let mut miner = Miner::default();
+        return tasks.into_iter().try_for_each(|task| work(&mut miner, task));
+    }
+    let outcomes: Vec<Result<(), Error>> = tasks.into_par_iter().map_init(Miner::default, work).collect();
     outcomes.into_iter().collect()
 }
 

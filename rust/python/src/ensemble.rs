@@ -32,9 +32,9 @@ pub(crate) fn ensemble<'py>(
     threads: Option<NonZeroUsize>,
 ) -> Result<Bound<'py, PyDict>, Failure> {
     let kinds = [("keep", Duplicates::Keep), ("replace", Duplicates::Replace)];
-    let duplicates = choose(py, "duplicates", duplicates, &kinds)?;
+    let duplicates = choose("duplicates", duplicates, &kinds)?;
     let hows = [("intra", How::Intra(duplicates)), ("cross", How::Cross { seed })];
-    let how = choose(py, "how", how, &hows)?;
+    let how = choose("how", how, &hows)?;
     let keys = elements("query_ids", &keys)?;
     let single = teachers.iter().all(|teacher| teacher.1.extract::<PyReadonlyArray1<'_, f32>>().is_ok());
     if single {

@@ -67,6 +67,19 @@ fn raise(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
     Ok(PyErr::from_value(class.call((message,), Some(&place))?))
 }
 
+/// The class of an error, for those who can pass on nothing but text.
+pub(crate) fn class_name(error: &Error) -> &'static str {
+    match error {
+        Error::Memory { .. } => "MemoryError",
+        Error::Policy { .. } => "PolicyError",
+        Error::Shape(_) => "ShapeError",
+        Error::NoPositive { .. } | Error::PositiveNotFinite { .. } => "ScoreError",
+        Error::IdOutOfRange { .. } => "IdError",
+        Error::VectorNotFinite { .. } => "SearchError",
+        Error::Short { .. } => "ShortError",
+    }
+}
+
 /// An array of a type that the Python side should have converted.
 pub(crate) fn unexpected(what: &str, object: &Bound<'_, PyAny>) -> Failure {
     let kind = object.get_type().to_string();

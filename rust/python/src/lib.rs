@@ -1,13 +1,18 @@
 //! `nvmine._core`: the shell between Python and the core.
 //!
-//! Extracts arrays, detaches from the interpreter, maps errors; every decision is the core's.
+//! Extracts arrays, detaches from the interpreter, maps errors; every decision is the core's. The same library is a plugin
+//! of Polars, which finds the symbols of `plugin` by name and needs no interpreter.
 
 #![allow(clippy::needless_pass_by_value, reason = "PyO3 hands arguments over by value")]
 
 mod arrays;
+mod call;
+mod columns;
 mod ensemble;
 mod errors;
+mod expression;
 mod mine;
+mod plugin;
 mod policy;
 mod pool;
 mod search;

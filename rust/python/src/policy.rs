@@ -1,9 +1,8 @@
 //! The policy at the boundary: strings become enums here and nowhere else.
 
-use crate::errors::{Failure, PolicyError};
-use nvmine_core::{Anchor, Method, OnMissing, OnShort, Policy, Sampling};
+use crate::errors::Failure;
+use nvmine_core::{Anchor, Error, Method, OnMissing, OnShort, Policy, Sampling};
 use pyo3::prelude::*;
-use pyo3::types::{IntoPyDict, PyDict};
 
 /// A validated policy of the core. Built by `nvmine.Policy`, which documents the fields.
 #[pyclass(frozen, name = "Policy", module = "nvmine._core")]
@@ -16,7 +15,6 @@ impl CorePolicy {
         temperature, simans_a, simans_b, bins, anchor, on_short, on_missing, seed))]
     #[expect(clippy::too_many_arguments, reason = "the fields of a policy, all named by the caller")]
     fn new(
-        py: Python<'_>,
         method: &str,
         percentage: f64,
         margin: f64,
@@ -36,36 +34,91 @@ impl CorePolicy {
         on_missing: &str,
         seed: u64,
     ) -> Result<Self, Failure> {
-        let methods = [
-            ("naive", Method::Naive),
-            ("shift", Method::Shift),
-            ("abs", Method::Abs),
-            ("margin", Method::Margin(margin)),
-            ("perc", Method::Perc(percentage)),
-        ];
-        let samplings = [
-            ("top", Sampling::Top),
-            ("uniform", Sampling::Uniform),
-            ("softmax", Sampling::Softmax { temperature }),
-            ("simans", Sampling::Simans { a: simans_a, b: simans_b }),
-            ("bins", Sampling::Bins { bins }),
-        ];
-        let anchors = [("min", Anchor::Min), ("max", Anchor::Max), ("mean", Anchor::Mean), ("each", Anchor::Each)];
-        let shorts = [("keep", OnShort::Keep), ("drop", OnShort::Drop), ("raise", OnShort::Raise)];
-        let missings = [("raise", OnMissing::Raise), ("skip", OnMissing::Skip)];
-        let policy = Policy {
-            method: choose(py, "method", method, &methods)?,
+        let spelled = Spelled {
+            method,
+            percentage,
+            margin,
             max_score,
             min_score,
             shift,
             pool,
             n,
-            sampling: choose(py, "sampling", sampling, &samplings)?,
+            sampling,
             first,
-            anchor: choose(py, "anchor", anchor, &anchors)?,
-            on_short: choose(py, "on_short", on_short, &shorts)?,
-            on_missing: choose(py, "on_missing", on_missing, &missings)?,
+            temperature,
+            simans_a,
+            simans_b,
+            bins,
+            anchor,
+            on_short,
+            on_missing,
             seed,
+        };
+        Ok(Self(spelled.read()?))
+    }
+
+    /// Exclusive upper bound on a negative's score for a query with this anchor.
+    fn ceiling(&self, anchor: f64) -> f64 {
+        self.0.ceiling(anchor)
+    }
+}
+
+/// The fields of a policy as Python spells them.
+#[derive(Clone, Copy)]
+pub(crate) struct Spelled<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) percentage: f64,
+    pub(crate) margin: f64,
+    pub(crate) max_score: Option<f64>,
+    pub(crate) min_score: Option<f64>,
+    pub(crate) shift: usize,
+    pub(crate) pool: Option<usize>,
+    pub(crate) n: usize,
+    pub(crate) sampling: &'a str,
+    pub(crate) first: usize,
+    pub(crate) temperature: f64,
+    pub(crate) simans_a: f64,
+    pub(crate) simans_b: f64,
+    pub(crate) bins: usize,
+    pub(crate) anchor: &'a str,
+    pub(crate) on_short: &'a str,
+    pub(crate) on_missing: &'a str,
+    pub(crate) seed: u64,
+}
+
+impl Spelled<'_> {
+    /// The policy, validated.
+    pub(crate) fn read(self) -> Result<Policy, Error> {
+        let methods = [
+            ("naive", Method::Naive),
+            ("shift", Method::Shift),
+            ("abs", Method::Abs),
+            ("margin", Method::Margin(self.margin)),
+            ("perc", Method::Perc(self.percentage)),
+        ];
+        let samplings = [
+            ("top", Sampling::Top),
+            ("uniform", Sampling::Uniform),
+            ("softmax", Sampling::Softmax { temperature: self.temperature }),
+            ("simans", Sampling::Simans { a: self.simans_a, b: self.simans_b }),
+            ("bins", Sampling::Bins { bins: self.bins }),
+        ];
+        let anchors = [("min", Anchor::Min), ("max", Anchor::Max), ("mean", Anchor::Mean), ("each", Anchor::Each)];
+        let shorts = [("keep", OnShort::Keep), ("drop", OnShort::Drop), ("raise", OnShort::Raise)];
+        let missings = [("raise", OnMissing::Raise), ("skip", OnMissing::Skip)];
+        let policy = Policy {
+            method: choose("method", self.method, &methods)?,
+            max_score: self.max_score,
+            min_score: self.min_score,
+            shift: self.shift,
+            pool: self.pool,
+            n: self.n,
+            sampling: choose("sampling", self.sampling, &samplings)?,
+            first: self.first,
+            anchor: choose("anchor", self.anchor, &anchors)?,
+            on_short: choose("on_short", self.on_short, &shorts)?,
+            on_missing: choose("on_missing", self.on_missing, &missings)?,
+            seed: self.seed,
         };
         policy.validate()?;
         // Also the fields that this method and sampler have no use for: policies are stored, and varied.
@@ -75,22 +128,15 @@ impl CorePolicy {
         for (_, sampling) in samplings {
             Policy { sampling, ..policy }.validate()?;
         }
-        Ok(Self(policy))
-    }
-
-    /// Exclusive upper bound on a negative's score for a query with this anchor.
-    fn ceiling(&self, anchor: f64) -> f64 {
-        self.0.ceiling(anchor)
+        Ok(policy)
     }
 }
 
-/// The value that `name` spells, or a `PolicyError` listing what may be spelled.
-pub(crate) fn choose<T: Copy>(py: Python<'_>, field: &str, name: &str, choices: &[(&str, T)]) -> PyResult<T> {
+/// The value that `name` spells, or an error listing what may be spelled.
+pub(crate) fn choose<T: Copy>(field: &'static str, name: &str, choices: &[(&str, T)]) -> Result<T, Error> {
     if let Some((_, value)) = choices.iter().find(|(choice, _)| *choice == name) {
         return Ok(*value);
     }
     let known: Vec<String> = choices.iter().map(|(choice, _)| format!("{choice:?}")).collect();
-    let message = format!("{name:?} is unknown; choose from {}", known.join(", "));
-    let place: Bound<'_, PyDict> = [("column", field)].into_py_dict(py)?;
-    Err(PyErr::from_value(py.get_type::<PolicyError>().call((message,), Some(&place))?))
+    Err(Error::Policy { field, reason: format!("{name:?} is unknown; choose from {}", known.join(", ")) })
 }

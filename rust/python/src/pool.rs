@@ -22,12 +22,13 @@ pub(crate) fn detached<T: Send>(
     threads: Option<NonZeroUsize>,
     work: impl FnOnce() -> T + Send,
 ) -> PyResult<T> {
-    let threads = threads.or_else(|| available_parallelism().ok()).map_or(1, NonZeroUsize::get);
-    let pool = pool(threads)?;
+    let pool = shared(threads).map_err(PyRuntimeError::new_err)?;
     Ok(py.detach(|| pool.install(work)))
 }
 
-fn pool(threads: usize) -> PyResult<Arc<ThreadPool>> {
+/// The pool of so many threads; what keeps it from starting is said in words.
+pub(crate) fn shared(threads: Option<NonZeroUsize>) -> Result<Arc<ThreadPool>, String> {
+    let threads = threads.or_else(|| available_parallelism().ok()).map_or(1, NonZeroUsize::get);
     // A poisoned lock means a panic between two insertions, which leaves the map whole.
     let mut pools = POOLS.lock().unwrap_or_else(PoisonError::into_inner);
     let pools = pools.get_or_insert_default();
@@ -39,7 +40,7 @@ fn pool(threads: usize) -> PyResult<Arc<ThreadPool>> {
         .num_threads(threads)
         .thread_name(|number| format!("nvmine-{number}"))
         .build()
-        .map_err(|error| PyRuntimeError::new_err(format!("cannot start {threads} threads: {error}")))?;
+        .map_err(|error| format!("cannot start {threads} threads: {error}"))?;
     let pool = Arc::new(pool);
     pools.insert(key, Arc::clone(&pool));
     Ok(pool)
