@@ -100,6 +100,8 @@ def sunk(lazy: pl.LazyFrame, folder: Path) -> pl.DataFrame:
     return pl.read_parquet(folder / "sunk.parquet")
 
 
+POLARS = tuple(int(part) for part in pl.__version__.split(".")[:2])
+
 ENGINES = [in_memory, streaming, sunk]
 
 
@@ -206,7 +208,11 @@ def test_array_columns_and_plain_ones(engine: Any, tmp_path: Path) -> None:
         },
         schema_overrides={"scores": pl.Array(pl.Float32, 6), "ids": pl.Array(pl.Int32, 6)},
     )
-    for cut in (frame, frame[5:40], pl.concat([frame[:11], frame[30:]], rechunk=False)):
+    cuts = [frame]
+    if POLARS >= (1, 44):
+        # Before, Polars hands a sliced Array over with an offset past its values, which is refused, not read.
+        cuts += [frame[5:40], pl.concat([frame[:11], frame[30:]], rechunk=False)]
+    for cut in cuts:
         assert_frame_equal(engine(mined(cut.lazy()), tmp_path), expected(cut), check_exact=True)
 
 

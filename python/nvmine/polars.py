@@ -1,6 +1,6 @@
-"""The same rule as Polars expressions: ``mine`` on List columns, ``mine_long`` on one row a candidate.
+"""The same rule as a Polars expression: ``mine`` on List columns, a row a query.
 
-Both run in the compiled core, beside Polars' own operations and without the interpreter, in memory or streamed out of
+It runs in the compiled core, beside Polars' own operations and without the interpreter, in memory or streamed out of
 core. The results are those of :func:`nvmine.mine`, byte for byte, however Polars cuts the data into pieces.
 
 Polars passes on no exception of a plugin but its text: what :func:`nvmine.mine` raises as ``ScoreError`` arrives as
@@ -43,7 +43,7 @@ def mine(
     ----------
     scores
         List or Array column of Float16, Float32 or Float64: the candidates' scores, higher is closer. A null is NaN.
-        Here and below, a name or an expression.
+        Here and below, a name or an expression. Before Polars 1.44 a sliced Array column is refused; cast it to List.
     pos_scores
         Scores of the positives by the same teacher: a List or Array column, or one score a row.
     ids
