@@ -1,0 +1,124 @@
+//! The mining of one score matrix in the core alone, for counting instructions as well as for timing.
+//!
+//! ```text
+//! cargo bench --bench kernels                       every case, seconds and nanoseconds a candidate, one thread
+//! cargo bench --bench kernels --no-run              then, with the path that it prints:
+//! valgrind --tool=callgrind --toggle-collect='*mined_once*' PATH unsorted
+//! ```
+//!
+//! Wall time on a shared machine is noisy; the instructions of a case are the same from run to run.
+#![allow(missing_docs, clippy::unwrap_used, reason = "a bench")]
+
+use nvmine_core::{
+    Anchor, Exclusions, Ids, Layout, Method, OnMissing, OnShort, Output, Policy, Request, Sampling, mine,
+};
+use std::hint::black_box;
+use std::time::Instant;
+
+const COLUMNS: usize = 100;
+
+const POLICY: Policy = Policy {
+    method: Method::Margin(0.05),
+    max_score: None,
+    min_score: None,
+    shift: 0,
+    pool: None,
+    n: 4,
+    sampling: Sampling::Top,
+    first: 0,
+    anchor: Anchor::Min,
+    on_short: OnShort::Keep,
+    on_missing: OnMissing::Raise,
+    seed: 0,
+};
+
+struct Matrix {
+    scores: Vec<f32>,
+    ids: Vec<i64>,
+    positive_scores: Vec<f64>,
+    positive_ids: Vec<i64>,
+    offsets: Vec<i64>,
+}
+
+/// Scores about 0.4, positives about 0.7, three in four among the candidates; distinct ids within a row.
+fn matrix(rows: usize) -> Matrix {
+    let mut state = 1_u64;
+    let mut draw = move || {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        nvmine_core::sample::mix(state)
+    };
+    let mut normal = move || (0..4).map(|_| (draw() >> 40) as f64 / (1_u64 << 24) as f64 - 0.5).sum::<f64>() * 1.73;
+    let mut made = Matrix {
+        scores: Vec::new(),
+        ids: Vec::new(),
+        positive_scores: Vec::new(),
+        positive_ids: Vec::new(),
+        offsets: (0..=rows as i64).collect(),
+    };
+    for row in 0..rows {
+        let start = row as i64 * 7919 % 10_000_000;
+        let positive = (0.7 + 0.1 * normal()) as f32;
+        for column in 0..COLUMNS {
+            made.scores.push((0.4 + 0.15 * normal()) as f32);
+            made.ids.push(start + 37 * (column as i64 * 63 % COLUMNS as i64));
+        }
+        made.positive_scores.push(f64::from(positive));
+        if row % 4 == 0 {
+            made.positive_ids.push(99_000_000);
+        } else {
+            let place = row * COLUMNS + row % COLUMNS;
+            made.scores[place] = positive;
+            made.positive_ids.push(made.ids[place]);
+        }
+    }
+    made
+}
+
+#[inline(never)]
+fn mined_once(request: &Request<'_, f32, i64>, policy: &Policy) -> Output<f32> {
+    mine(black_box(request), black_box(policy), false).unwrap()
+}
+
+fn main() {
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let rows = if wanted.is_empty() { 100_000 } else { 10_000 };
+    let mut made = matrix(rows);
+    let sampled = |sampling| Policy { sampling, pool: Some(10), ..POLICY };
+    let cases = [
+        ("unsorted", POLICY, true),
+        ("columns", POLICY, false),
+        ("uniform", sampled(Sampling::Uniform), true),
+        ("softmax", sampled(Sampling::Softmax { temperature: 0.1 }), true),
+        ("sorted", POLICY, true),
+    ];
+    for (name, policy, with_ids) in cases {
+        if !wanted.is_empty() && !wanted.iter().any(|one| one == name) {
+            continue;
+        }
+        if name == "sorted" {
+            for row in made.scores.chunks_exact_mut(COLUMNS) {
+                row.sort_by(|a, b| b.total_cmp(a));
+            }
+        }
+        let exclusions = [Exclusions { layout: Layout::Ragged { offsets: &made.offsets }, ids: &made.positive_ids }];
+        let request = Request {
+            scores: &made.scores,
+            layout: Layout::Dense { rows, columns: COLUMNS },
+            ids: if with_ids { Ids::Given(&made.ids) } else { Ids::Columns },
+            positive_scores: &made.positive_scores,
+            positive_layout: Layout::Ragged { offsets: &made.offsets },
+            exclusions: if with_ids { &exclusions } else { &[] },
+            classes: None,
+            keys: None,
+        };
+        let runs = if wanted.is_empty() { 7 } else { 1 };
+        let mut best = f64::INFINITY;
+        for _ in 0..runs {
+            let start = Instant::now();
+            black_box(mined_once(&request, &policy));
+            best = best.min(start.elapsed().as_secs_f64());
+        }
+        let candidates = (rows * COLUMNS) as f64;
+        println!("{name:<10} {best:8.4} s {:8.3} ns a candidate", best * 1e9 / candidates);
+    }
+}
