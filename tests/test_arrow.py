@@ -204,6 +204,26 @@ def test_a_null_list_hides_its_values() -> None:
     assert lists_of(read_rows("scores", column, "scores")) == [[0.5], [], [0.25]]
 
 
+def test_an_offset_over_values_that_are_cut_already_counts_for_the_nulls_alone() -> None:
+    """So did Polars before 1.44 hand out slices of Array columns."""
+    column = Made("+w:2", 3, [np.array([0b10110], np.uint8)], [Made("g", 6, [None, np.arange(6.0)])], offset=2)
+    assert lists_of(read_rows("scores", column, "scores")) == [[0, 1], [], [4, 5]]
+
+
+def test_an_offset_over_whole_values_counts_for_them_too() -> None:
+    column = Made("+w:2", 3, [np.array([0b10110], np.uint8)], [Made("g", 10, [None, np.arange(10.0)])], offset=2)
+    assert lists_of(read_rows("scores", column, "scores")) == [[4, 5], [], [8, 9]]
+
+
+def test_slices_of_array_columns_with_nulls() -> None:
+    rows = [None if row % 3 == 1 else [row, None] for row in range(40)]
+    column = pl.Series(rows, dtype=pl.Array(pl.Int32, 2))
+    for start, stop in ((1, 40), (8, 17), (13, 14), (39, 40), (40, 40)):
+        for part in (column[start:stop], pl.concat([column[start:stop], column[:3]], rechunk=False)):
+            expected = [[-1 if value is None else value for value in row or []] for row in part.to_list()]
+            assert lists_of(read_rows("ids", part, "ids")) == expected
+
+
 @pytest.mark.parametrize("kind", ["scores", "ids"])
 def test_columns_without_a_type_are_all_null(kind: Any) -> None:
     null = [math.nan] if kind == "scores" else [-1]
