@@ -239,6 +239,12 @@ def test_columns_without_a_type_are_all_null(kind: Any) -> None:
         assert str(lists_of(found)) == str(expected)
 
 
+@pytest.mark.parametrize("inner", ["d:9,2", "w:-1", "+s", "tdD"])
+def test_streams_without_a_chunk_are_of_any_type(inner: str) -> None:
+    kind = Made("+L", 0, [None, np.zeros(1, np.int64)], [Made(inner, 0, [None, None])])
+    assert lists_of(read_rows("ids", Streamed([], kind=kind), "ids")) == []
+
+
 def test_one_number_a_row_is_read_where_it_is_expected() -> None:
     assert read_column("identity", pl.Series([7, 8, 7])).tolist() == [7, 8, 7]
     assert read_column("identity", pl.Series([[7], [8]], dtype=pl.Array(pl.Int64, 1))).tolist() == [7, 8]
@@ -346,6 +352,22 @@ def test_lies_are_errors(make: Callable[[], Any]) -> None:
         read_rows("scores", column, "scores")
 
 
+@given(
+    count=st.integers(0, 6),
+    offsets=st.lists(st.integers(-2, 8) | st.sampled_from([2**31, 2**62, 2**63 - 1, -(2**63)]), min_size=1, max_size=5),
+)
+def test_offsets_are_right_or_refused(count: int, offsets: list[int]) -> None:
+    values = [float(value) for value in range(count)]
+    right = offsets == sorted(offsets) and offsets[0] >= 0 and offsets[-1] <= count
+    try:
+        found = lists_of(read_rows("scores", made_lists(values, offsets), "scores"))
+    except DtypeError:
+        assert not right
+    else:
+        assert right
+        assert found == [values[start:end] for start, end in itertools.pairwise(offsets)]
+
+
 def test_the_way_to_an_array_and_its_end_are_told() -> None:
     with pytest.raises(DtypeError, match=r"scores cannot be read as a column: .*the disk is full"):
         read_rows("scores", LIES["stream_fails"](), "scores")
@@ -385,6 +407,8 @@ REFUSED: dict[str, Callable[[], Any]] = {
     "flat_texts": lambda: pa.array(["a"]),
     "flat_nested_struct": lambda: pa.array([{"a": [0.5]}]),
     "runs": lambda: pa.RunEndEncodedArray.from_arrays([1], [0.5]),
+    "chunks_of_runs": lambda: pa.chunked_array([pa.RunEndEncodedArray.from_arrays([1], [0.5])] * 2),
+    "chunks_of_texts": lambda: pa.chunked_array([[["a"]], [["b"]]]),
     "reader": lambda: pa.table({"a": [[0.5]]}).to_reader(),
 }
 

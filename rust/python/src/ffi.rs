@@ -2,9 +2,9 @@
 Arrow's C data interface: columns of other libraries come in, and their memory goes on to numpy, without a copy.
 
 Arrow's crates own and release what crosses, and keep it for as long as anybody reads it. Imported arrays are validated
-in full, offsets included, before they are read. That costs a look at each offset and each bit of a null map; numbers need
-none, so hundreds of millions of them are free. That the buffers are as long as the arrays say is the one thing that the
-interface cannot show, and the one promise of a producer's that has to be believed.
+in full, offsets included, before they are read. That costs a look at each offset and each bit of a null map; numbers
+need none, so hundreds of millions of them are free. That the buffers are as long as the arrays say is the one thing
+that the interface cannot show, and the one promise of a producer's that has to be believed.
 */
 
 #![allow(unsafe_code, reason = "a C ABI: pointers in, and memory lent to numpy")]
@@ -47,8 +47,8 @@ impl Incoming {
         if data.hasattr("__arrow_c_stream__")? {
             let capsule = data.call_method0("__arrow_c_stream__")?;
             let stream = pointer::<FFI_ArrowArrayStream>(&capsule, c"arrow_array_stream")?;
-            // SAFETY: a capsule of this name holds a stream, which nobody else touches while we hold the interpreter, and
-            // which is marked as moved, so that the capsule does not release it too.
+            // SAFETY: a capsule of this name holds a stream, which nobody else touches while we hold the interpreter,
+            // and which is marked as moved, so that the capsule does not release it too.
             let mut stream = unsafe { FFI_ArrowArrayStream::from_raw(stream) };
             let field = stream_field(&mut stream).map_err(invalid)?;
             return Ok(Self { field, source: Source::Stream(stream) });
@@ -62,7 +62,8 @@ impl Incoming {
         Ok(Self { field, source: Source::Array(unsafe { FFI_ArrowArray::from_raw(array) }) })
     }
 
-    /// Fetches the values. The producer may compute them now, or wait for threads of its own: the interpreter is left free.
+    /// Fetches the values. The producer may compute them now, or wait for threads of its own, so the interpreter is
+    /// left free.
     pub(crate) fn fetch(self, py: Python<'_>) -> Result<Column, ArrowError> {
         let Self { field, source } = self;
         py.detach(|| {
@@ -154,8 +155,8 @@ fn counts_fit(array: &FFI_ArrowArray) -> bool {
         && (0..array.num_children()).all(|child| counts_fit(array.child(child)))
 }
 
-/// The type to import a column as: Polars gives arrays of the type Null a buffer, which the interface does not and Arrow's
-/// crates refuse. As a struct without fields they can be read.
+/// The type to import a column as: Polars gives arrays of the type Null a buffer, which the interface does not and
+/// Arrow's crates refuse. As a struct without fields they can be read.
 fn readable(column: &DataType) -> DataType {
     let inner = |values: &Field| Arc::new(values.clone().with_data_type(readable(values.data_type())));
     match column {

@@ -38,29 +38,28 @@ pub(crate) fn read_arrow<'py>(py: Python<'py>, name: &str, data: &Bound<'py, PyA
     let column = incoming.fetch(py).and_then(|column| Ok((py.detach(|| whole(&column))?, column)));
     let (lists, Column { field, chunks }) =
         column.map_err(|error| DtypeError::new_err(format!("{name} cannot be read as a column: {error}")))?;
-    let kind = field.data_type();
-    let Lists { values, offsets } = lists;
-    let layout = match kind {
-        DataType::FixedSizeList(_, width) if chunks.iter().all(|chunk| chunk.null_count() == 0) => {
+    let (column, Lists { values, offsets }) = (field.data_type(), lists);
+    let (kind, listed) = value_type(column);
+    if !(values.is_empty() || kind.is_null() || is_read(kind, listed)) {
+        let wanted = if listed { "lists of numbers" } else { "numbers or lists of them" };
+        return Err(DtypeError::new_err(format!("{name} is a column of {column}, expected {wanted}")));
+    }
+    let layout = match column {
+        DataType::FixedSizeList(_, width) if *width >= 0 && chunks.iter().all(|chunk| chunk.null_count() == 0) => {
             Some(Layout::Dense((offsets.len() - 1, *width as usize)))
         }
-        _ if value_type(kind).1 => Some(Layout::Ragged(offsets.into_pyarray(py))),
-        _ => None,
+        _ => listed.then(|| Layout::Ragged(offsets.into_pyarray(py))),
     };
     let nulls = values.logical_nulls().filter(|nulls| nulls.null_count() > 0);
     let nulls = nulls.map(|nulls| nulls.iter().map(|valid| !valid).collect::<Vec<_>>().into_pyarray(py));
-    let wanted = if layout.is_some() { "lists of numbers" } else { "numbers or lists of them" };
-    let refused = || DtypeError::new_err(format!("{name} is a column of {kind}, expected {wanted}"));
-    let values = match values.data_type() {
+    let values = match (numbers(py, &values)?, texts(&values)) {
+        (Some(numbers), _) => numbers,
+        (None, Some(texts)) => any(texts.into_pyobject(py)?),
         // Without a value in it, a column is of any type.
-        other if values.is_empty() && !is_number(other) => any(Vec::<f32>::new().into_pyarray(py)),
-        DataType::Null => any(vec![0_i8; values.len()].into_pyarray(py)),
-        _ => match texts(&values).filter(|_| layout.is_none()) {
-            Some(texts) => any(texts.into_pyobject(py)?),
-            None => numbers(py, &values)?.ok_or_else(refused)?,
-        },
+        (None, None) if values.is_empty() => any(Vec::<f32>::new().into_pyarray(py)),
+        (None, None) => any(vec![0_i8; values.len()].into_pyarray(py)),
     };
-    Ok((values, nulls, layout, kind.to_string()))
+    Ok((values, nulls, layout, column.to_string()))
 }
 
 fn any<T>(object: Bound<'_, T>) -> Py<PyAny> {
@@ -77,23 +76,31 @@ fn unreadable(py: Python<'_>, name: &str, error: PyErr) -> PyErr {
     ours
 }
 
-/// All chunks in one.
+/// All chunks in one. Of values that are not read, there is no more than how many they are.
 fn whole(column: &Column) -> Result<Lists, ArrowError> {
+    let (kind, listed) = value_type(column.field.data_type());
+    let known = is_read(kind, listed);
+    let part = |chunk| {
+        let Lists { values, offsets } = Lists::of(chunk)?;
+        let counted = || Arc::new(NullArray::new(values.len())) as ArrayRef;
+        Ok(Lists { values: if known { values } else { counted() }, offsets })
+    };
     let chunks = column.chunks.iter().filter(|chunk| !chunk.is_empty());
-    let mut parts = chunks.map(Lists::of).collect::<Result<Vec<_>, _>>()?;
-    let kind = value_type(column.field.data_type()).0;
-    if kind.is_null() {
-        // Their type in memory says nothing.
-        for part in &mut parts {
-            part.values = Arc::new(NullArray::new(part.values.len()));
-        }
-    }
-    let none = || Lists { values: new_empty_array(kind), offsets: vec![0] };
-    Ok(Lists::joined(parts)?.unwrap_or_else(none))
+    let whole = Lists::joined(chunks.map(part).collect::<Result<_, ArrowError>>()?)?;
+    let none = if known { kind } else { &DataType::Null };
+    Ok(whole.unwrap_or_else(|| Lists { values: new_empty_array(none), offsets: vec![0] }))
 }
 
-fn is_number(kind: &DataType) -> bool {
-    kind.is_integer() || kind.is_floating()
+fn is_read(kind: &DataType, listed: bool) -> bool {
+    kind.is_integer() || kind.is_floating() || !listed && is_text(kind)
+}
+
+fn is_text(kind: &DataType) -> bool {
+    match kind {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
+        DataType::Dictionary(_, names) => is_text(names),
+        _ => false,
+    }
 }
 
 /// A column of numbers as a numpy array.
