@@ -25,7 +25,7 @@ def ndcg(folder: Path, teacher: str, out: Path) -> float:
     found = (
         run.scan_candidates()
         .select("query_id", pl.col("ids").list.head(10), pl.col("scores").list.head(10))
-        .explode("ids", "scores")
+        .explode("ids", "scores", empty_as_null=False)
         .join(names, on="ids")
         .collect()
     )

@@ -58,7 +58,7 @@ ARRAYS = {
     "policy",
 }
 ALLOWED = {
-    **dict.fromkeys(("arrays", "audit", "ensemble", "errors", "extras", "mining", "negatives", "policy"), ARRAYS),
+    **dict.fromkeys(ARRAYS | {"polars"}, ARRAYS),
     "data": ARRAYS | {"data"},
     "teachers": ARRAYS | {"data", "teachers"},
     "search": ARRAYS | {"data", "search"},

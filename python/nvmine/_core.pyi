@@ -5,7 +5,18 @@ from typing import Any, Final, final
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["REASONS", "VERSION", "Best", "Policy", "ensemble", "jaccard", "jaccard_matrix", "mine", "score_pairs"]
+__all__ = [
+    "REASONS",
+    "VERSION",
+    "Best",
+    "Policy",
+    "ensemble",
+    "jaccard",
+    "jaccard_matrix",
+    "mine",
+    "read_arrow",
+    "score_pairs",
+]
 
 _Lists = tuple[int, npt.NDArray[np.int64], npt.NDArray[np.int64]]
 
@@ -70,6 +81,14 @@ def score_pairs(
     *,
     threads: int | None = None,
 ) -> npt.NDArray[np.float32]: ...
+def read_arrow(
+    name: str, data: Any
+) -> tuple[
+    npt.NDArray[Any] | list[str | None],
+    npt.NDArray[np.bool_] | None,
+    tuple[int, int] | npt.NDArray[np.int64] | None,
+    str,
+]: ...
 def mine(
     policy: Policy,
     scores: npt.NDArray[Any],

@@ -1,23 +1,23 @@
 """Input arrays of any kind as the flat, contiguous numpy arrays that the core reads.
 
-Rows are dense, ``(rows, columns)``, or ragged, as offsets into one long array. numpy arrays and memory maps, torch
-tensors on the CPU and Arrow lists are passed on without a copy where they are contiguous; tensors on a GPU are fetched.
+Rows are dense, ``(rows, columns)``, or ragged, as offsets into one long array. numpy arrays and memory maps and torch
+tensors on the CPU are passed on without a copy where they are contiguous, Arrow columns of lists or numbers where they
+are of one chunk and hold no nulls; chunks are put together, and tensors on a GPU are fetched.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from nvmine import _core
 from nvmine.errors import DtypeError, NvmineError, ShapeError
-from nvmine.foreign import Array, Bfloat16, is_arrow, to_numpy, to_series, type_name
-
-if TYPE_CHECKING:
-    import polars as pl
+from nvmine.foreign import Array, Bfloat16, is_arrow, to_numpy, type_name
 
 Kind = Literal["scores", "ids"]
 
@@ -145,9 +145,9 @@ def _from_sequence(name: str, data: Sequence[Any], kind: Kind) -> Rows:
     rows = []
     for number, row in enumerate(data):
         try:
-            array = to_series(name, row).to_numpy() if is_arrow(row) else to_numpy(name, [] if row is None else row)
+            array = _arrow_row(name, row, kind) if is_arrow(row) else to_numpy(name, [] if row is None else row)
             if array.ndim != 1:
-                raise ShapeError(f"{name}: a row has shape {array.shape}, expected one dimension", row=number)
+                raise ShapeError(f"{name}: a row has shape {array.shape}, expected one dimension")
             values = _flat(name, array, kind)
         except NvmineError as error:
             raise type(error)(error.message, row=number) from None
@@ -182,36 +182,38 @@ def signed(values: Array) -> npt.NDArray[np.int64]:
 
 
 def _from_arrow(name: str, data: Any, kind: Kind, *, single: bool) -> Rows:
-    """A List column is ragged rows, an Array column is dense ones. A null list is empty, a null value NaN or -1."""
-    import polars as pl
-
-    series = None if isinstance(data, pl.DataFrame) else to_series(name, data)
-    if series is None or isinstance(series.dtype, pl.Struct):
-        raise DtypeError(f"{name} is a table; pass one of its columns")
-    if isinstance(series.dtype, pl.Array):
-        series = series.cast(pl.List(series.dtype.inner))
-    if not isinstance(series.dtype, pl.List):
-        if not single:
-            raise ShapeError(f"{name} is a column of {series.dtype}, expected a List column with a row a query")
-        return Rows(_flat(name, _without_nulls(series, kind).to_numpy(), kind), (len(series), 1), None)
-    lengths = series.list.len().fill_null(0).to_numpy().astype(np.int64)
-    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-    # Exploding turns an empty or null list into a null of its own, so those rows are left out first.
-    values = series.filter(pl.Series(lengths > 0)).explode()
-    if not values.dtype.is_numeric() and len(values):
-        raise DtypeError(f"{name} is a column of {series.dtype}, expected lists of numbers")
-    if not values.dtype.is_numeric():
-        # No values, so of any type.
-        return Rows(_flat(name, np.empty(0, object), kind), None, offsets)
-    return Rows(_flat(name, _without_nulls(values, kind).to_numpy(), kind), None, offsets)
+    """A column of lists is ragged rows, one of lists of a fixed size dense ones. A null list is empty."""
+    values, layout, column = _column(name, data, kind)
+    if layout is None and not single:
+        raise ShapeError(f"{name} is a column of {column}, expected a List column with a row a query")
+    if layout is None:
+        layout = (len(values), 1)
+    return Rows(values, layout, None) if isinstance(layout, tuple) else Rows(values, None, layout)
 
 
-def _without_nulls(values: pl.Series, kind: Kind) -> pl.Series:
+def _column(name: str, data: Any, kind: Kind) -> tuple[Array, tuple[int, int] | npt.NDArray[np.int64] | None, str]:
+    """The values, the layout of lists and the type of an Arrow column."""
+    values, nulls, layout, column = _core.read_arrow(name, data)
+    if isinstance(values, list):
+        raise DtypeError(f"{name} is a column of {column}, expected numbers")
+    if nulls is not None:
+        values = _without_nulls(values, nulls, kind)
+    return _flat(name, values, kind), layout, column
+
+
+def _arrow_row(name: str, data: Any, kind: Kind) -> Array:
+    """The values of a row that is an Arrow column of its own."""
+    values, layout, column = _column(name, data, kind)
+    if layout is not None:
+        raise ShapeError(f"{name}: a row is a column of {column}, expected numbers")
+    return values
+
+
+def _without_nulls(values: Array, nulls: npt.NDArray[np.bool_], kind: Kind) -> Array:
     """NaN or padding in the place of nulls, in the type of the column."""
-    if not values.null_count():
-        return values
     if kind == "scores":
-        return values.fill_null(float("nan")) if values.dtype.is_float() else values.cast(float).fill_null(float("nan"))
+        scores = values if values.dtype.kind == "f" else values.astype(np.float64)
+        return np.where(nulls, scores.dtype.type(math.nan), scores)
     # -1 would widen an unsigned column, and its own padding, the maximum, would pass for an id.
-    unsigned = values.dtype.is_unsigned_integer()
-    return values.fill_null(values.dtype.max()) if unsigned else values.fill_null(-1)  # type: ignore[attr-defined]
+    padding = np.iinfo(values.dtype).max if values.dtype.kind == "u" else -1
+    return np.where(nulls, values.dtype.type(padding), values)

@@ -6,6 +6,7 @@ whole numbers.
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +21,13 @@ Array = npt.NDArray[Any]
 
 
 def is_arrow(data: Any) -> bool:
-    """Whether the data hand themselves over by the Arrow capsule interface."""
+    """Whether the data hand themselves over by the Arrow capsule interface.
+
+    A pandas column says so but needs pyarrow for it; where that is missing, it is read as an array.
+    """
+    kind = type(data)
+    if kind.__module__.partition(".")[0] == "pandas" and kind.__name__ == "Series" and find_spec("pyarrow") is None:
+        return False
     return hasattr(data, "__arrow_c_array__") or hasattr(data, "__arrow_c_stream__")
 
 
@@ -67,18 +74,6 @@ class Bfloat16(np.ndarray[Any, Any]):
 def type_name(array: Array) -> str:
     """The type of the values, for messages."""
     return "bfloat16" if isinstance(array, Bfloat16) else str(array.dtype)
-
-
-def to_series(name: str, data: Any) -> Any:
-    """An Arrow column as a Polars series, without a copy."""
-    import polars as pl
-
-    if isinstance(data, pl.Series):
-        return data
-    try:
-        return pl.Series(data)
-    except (TypeError, ValueError, pl.exceptions.PolarsError) as error:
-        raise DtypeError(f"{name} cannot be read as a column: {error}") from None
 
 
 def list_column(name: str, values: Array | pl.Series, lengths: npt.NDArray[np.int64]) -> pl.Series:

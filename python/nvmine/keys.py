@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from nvmine import _core
 from nvmine.errors import DtypeError, ShapeError
-from nvmine.foreign import Array, Bfloat16, is_arrow, to_numpy, to_series, type_name
+from nvmine.foreign import Array, Bfloat16, is_arrow, to_numpy, type_name
 
 
 class Keys(NamedTuple):
@@ -29,7 +30,10 @@ def read_keys(name: str, data: Any) -> Keys:
         The data have another number of dimensions, or are neither whole numbers nor texts.
     """
     if is_arrow(data):
-        data = to_series(name, data).to_list()
+        data, nulls, layout, column = _core.read_arrow(name, data)
+        if layout is not None or nulls is not None:
+            found = f"a column of {column}" + ("" if nulls is None else " with nulls")
+            raise DtypeError(f"{name} must be whole numbers or strings, not {found}")
     if isinstance(data, list | tuple) and len({isinstance(key, str) for key in data}) > 1:
         raise DtypeError(f"{name} must be whole numbers or strings, not both")
     if isinstance(data, list | tuple) and data and isinstance(data[0], str):

@@ -49,8 +49,10 @@ def mine(
     ----------
     scores
         (n_queries, n_candidates) scores, higher is closer: float16, bfloat16 (torch), float32 or float64; a numpy array
-        or memory map, a torch tensor, anything with ``__array__`` or DLPack. For ragged rows a Polars or Arrow List
-        column, or a sequence of arrays. Not written to, and must not be while the call lasts.
+        or memory map, a torch tensor, anything with ``__array__`` or DLPack. For ragged rows a column of lists from
+        anything that speaks Arrow (Polars, pyarrow, nanoarrow, ...), or a sequence of arrays. A column of one chunk is
+        read where it lies; several chunks are put together, and one with nulls is copied: a null is NaN, a null list
+        empty. Not written to, and must not be while the call lasts.
     pos_scores
         Scores of the positives by the same teacher: (n_queries,), or ragged rows for several positives.
     ids

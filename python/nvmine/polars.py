@@ -43,7 +43,7 @@ def mine(
     ----------
     scores
         List or Array column of Float16, Float32 or Float64: the candidates' scores, higher is closer. A null is NaN.
-        Here and below, a name or an expression. Before Polars 1.44 a sliced Array column is refused; cast it to List.
+        Here and below, a name or an expression.
     pos_scores
         Scores of the positives by the same teacher: a List or Array column, or one score a row.
     ids

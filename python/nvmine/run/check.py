@@ -55,7 +55,11 @@ def check_run(run: Run) -> Summary:
     negatives = run.negatives()
     _check_conservation(run, candidates, negatives)
     _check_legality(run, candidates, negatives)
-    flat = negatives.select("positive_score", "negative_scores").explode("negative_scores").drop_nulls()
+    flat = (
+        negatives.select("positive_score", "negative_scores")
+        .explode("negative_scores", empty_as_null=False)
+        .drop_nulls()
+    )
     scores = {
         "positive": negatives["positive_score"],
         "negative": flat["negative_scores"],
@@ -111,7 +115,7 @@ def _check_legality(run: Run, candidates: pl.DataFrame, negatives: pl.DataFrame)
         _results(run, negatives)
         .with_row_index("result")
         .select("result", "query_id", "positive_id", "positive_score", "negative_ids", "negative_scores")
-        .explode("negative_ids", "negative_scores")
+        .explode("negative_ids", "negative_scores", empty_as_null=False)
         .drop_nulls("negative_ids")
         .rename({"negative_ids": "passage_id", "negative_scores": "score"})
         .join(numbers, on="passage_id", how="left", maintain_order="left")
@@ -119,13 +123,15 @@ def _check_legality(run: Run, candidates: pl.DataFrame, negatives: pl.DataFrame)
     _refuse(run, flat.filter(pl.col("id").is_null()), "a negative is no passage of the corpus")
 
     known = candidates.select("query_id", pl.col("ids").alias("id"), pl.col("scores").alias("kept_score"))
-    known = known.explode("id", "kept_score").drop_nulls("id")
+    known = known.explode("id", "kept_score", empty_as_null=False).drop_nulls("id")
     found = flat.join(known, on=["query_id", "id"], how="left")
     _refuse(run, found.filter(pl.col("kept_score").is_null()), "a negative is none of the query's candidates")
     _refuse(run, found.filter(pl.col("kept_score") != pl.col("score")), "a negative's score is not its candidate's")
 
     positives = (
-        candidates.select("query_id", "pos_ids").explode("pos_ids").join(numbers, left_on="pos_ids", right_on="id")
+        candidates.select("query_id", "pos_ids")
+        .explode("pos_ids", empty_as_null=False)
+        .join(numbers, left_on="pos_ids", right_on="id")
     )
     legal = flat.join(positives, on=["query_id", "class"], how="semi")
     _refuse(run, legal, "a negative is a positive of the query, or has the text of one")

@@ -61,11 +61,11 @@ def results_table(candidates: pl.DataFrame, negatives: Negatives, passage_ids: p
     )
     if (negatives.positives < 0).all():
         table = pairs.join(results.drop("positive"), on="row", how="left", maintain_order="left")
-        table = table.explode("positive_id", "positive_score")
+        table = table.explode("positive_id", "positive_score", empty_as_null=False)
     else:
         # Results are in the order of pairs already.
-        exploded = pairs.explode("positive_id", "positive_score")
-        table = pl.concat([exploded, results.drop("row", "positive")], how="horizontal")
+        exploded = pairs.explode("positive_id", "positive_score", empty_as_null=False)
+        table = exploded.hstack(results.drop("row", "positive"))
     return table.select(
         "query_id",
         passage_ids.gather(table["positive_id"]).alias("positive_id"),

@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 import_exception!(nvmine.errors, PolicyError);
+import_exception!(nvmine.errors, DtypeError);
 import_exception!(nvmine.errors, ShapeError);
 import_exception!(nvmine.errors, ScoreError);
 import_exception!(nvmine.errors, IdError);

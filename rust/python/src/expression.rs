@@ -7,11 +7,11 @@ their ids.
 */
 
 use crate::call::Call;
-use crate::columns::{Column, PassageIds, Rows, Scores, keys, name, value_type};
+use crate::columns::{Column, PassageIds, Rows, Scores, keys, name, refused, value_type};
 use crate::pool;
 use arrow_array::types::{Float32Type, Float64Type, Int64Type, UInt32Type};
 use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, LargeListArray, PrimitiveArray, StructArray};
-use arrow_buffer::OffsetBuffer;
+use arrow_buffer::{ArrowNativeType, OffsetBuffer};
 use arrow_data::ArrayData;
 use arrow_schema::{DataType, Field, Fields};
 use nvmine_core::mine::mine_rows;
@@ -119,17 +119,17 @@ struct Part<'a> {
 }
 
 impl Part<'_> {
-    fn column(&self, role: &str) -> Option<&dyn Array> {
+    fn column(&self, role: &str) -> Option<&ArrayRef> {
         let place = self.call.columns.iter().position(|column| column == role)?;
-        self.parts.get(place).map(AsRef::as_ref)
+        self.parts.get(place)
     }
 
     fn mine(&self) -> Result<StructArray, String> {
         let [scores, positives, ..] = self.parts else {
             return Err("ShapeError: give scores and pos_scores".into());
         };
-        let ids = self.column("ids").map(PassageIds::of);
-        match Scores::of(scores) {
+        let ids = self.column("ids").map(PassageIds::of).transpose().map_err(refused)?;
+        match Scores::of(scores).map_err(refused)? {
             Scores::F16(rows) => self.with_scores::<_, Float32Type>(&rows, ids, positives),
             Scores::F32(rows) => self.with_scores::<_, Float32Type>(&rows, ids, positives),
             Scores::F64(rows) => self.with_scores::<_, Float64Type>(&rows, ids, positives),
@@ -138,12 +138,12 @@ impl Part<'_> {
 
     fn with_scores<S, A>(
         &self,
-        scores: &Rows<'_, S>,
-        ids: Option<PassageIds<'_>>,
-        positives: &dyn Array,
+        scores: &Rows<S>,
+        ids: Option<PassageIds>,
+        positives: &ArrayRef,
     ) -> Result<StructArray, String>
     where
-        S: Score<Stored = A::Native>,
+        S: Score<Stored = A::Native> + ArrowNativeType,
         A: ArrowPrimitiveType<Native: Stored>,
     {
         if let Some(ids) = &ids
@@ -162,19 +162,21 @@ impl Part<'_> {
         }
     }
 
-    fn run<S, I, A>(&self, scores: &Rows<'_, S>, ids: Ids<'_, I>, positives: &dyn Array) -> Result<StructArray, String>
+    fn run<S, I, A>(&self, scores: &Rows<S>, ids: Ids<'_, I>, positives: &ArrayRef) -> Result<StructArray, String>
     where
-        S: Score<Stored = A::Native>,
+        S: Score<Stored = A::Native> + ArrowNativeType,
         I: Id,
         A: ArrowPrimitiveType<Native: Stored>,
     {
-        let positives = Scores::of(positives).widened();
-        let never = ["pos_ids", "exclude_ids"].map(|role| self.column(role).map(|ids| PassageIds::of(ids).signed()));
-        let lists = never.iter().flatten();
-        let exclusions: Vec<_> = lists
+        let positives = Scores::of(positives).map_err(refused)?.widened();
+        let never = ["pos_ids", "exclude_ids"].into_iter().filter_map(|role| self.column(role));
+        let never =
+            never.map(|ids| Ok(PassageIds::of(ids)?.signed())).collect::<Result<Vec<_>, _>>().map_err(refused)?;
+        let exclusions: Vec<_> = never
+            .iter()
             .map(|rows| Exclusions { layout: Layout::Ragged { offsets: &rows.offsets }, ids: &rows.values })
             .collect();
-        let keys = match self.column("query_ids").map(keys) {
+        let keys = match self.column("query_ids").map(|column| keys(column)) {
             None => None,
             Some(Ok(keys)) => Some(keys),
             Some(Err(row)) => return Err(format!("DtypeError: query_ids is null in row {}", self.first + row)),

@@ -11,10 +11,12 @@ mod columns;
 mod ensemble;
 mod errors;
 mod expression;
+mod ffi;
 mod mine;
 mod plugin;
 mod policy;
 mod pool;
+mod read;
 mod search;
 
 use pyo3::prelude::*;
@@ -28,6 +30,8 @@ mod _core {
     use crate::mine::mine;
     #[pymodule_export]
     use crate::policy::CorePolicy;
+    #[pymodule_export]
+    use crate::read::read_arrow;
     #[pymodule_export]
     use crate::search::{Best, score_pairs};
     #[pymodule_export]

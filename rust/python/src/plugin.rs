@@ -1,32 +1,27 @@
 /*!
-The C ABI of Polars' expression plugins, version 0.1: the only file of the extension with `unsafe` in it.
+The C ABI of Polars' expression plugins, version 0.1.
 
 Polars loads this library by its path and looks up `_polars_plugin_NAME` (the work) and `_polars_plugin_field_NAME` (the
 type of the result, from the types of the inputs). Columns cross as Arrow's C data interface. Several threads call at
-once, none of them holds Python's lock. What is safe is done elsewhere: [`columns`](crate::columns) reads what came in,
-[`expression`](crate::expression) mines it.
-
-Arrow's crates own and release what crosses. Imported arrays are validated in full, offsets included, before anybody
-reads them; that the buffers are as long as the arrays say is the one thing that the interface cannot show.
+once, none of them holds Python's lock. What is safe is done elsewhere: [`ffi`](crate::ffi) imports and validates what
+came in, [`columns`](crate::columns) reads it, [`expression`](crate::expression) mines it.
 */
 
 #![allow(unsafe_code, reason = "a C ABI: pointers in, pointers out")]
 
-use crate::columns::Column;
+use crate::columns::{Column, refused};
 use crate::expression;
-use arrow_array::ffi::from_ffi_and_data_type;
-use arrow_array::make_array;
+use crate::ffi::import;
 use arrow_data::ArrayData;
 use arrow_data::ffi::FFI_ArrowArray;
+use arrow_schema::Field;
 use arrow_schema::ffi::FFI_ArrowSchema;
-use arrow_schema::{ArrowError, DataType, Field, Fields};
 use std::any::Any;
 use std::cell::RefCell;
 use std::ffi::{CString, c_char, c_void};
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::null_mut;
-use std::sync::Arc;
 
 /// Version 0.1 of the ABI, major in the upper half.
 const VERSION: u32 = 1;
@@ -149,10 +144,6 @@ fn text(panic: &(dyn Any + Send)) -> &str {
     }
 }
 
-fn refused(error: ArrowError) -> String {
-    format!("DtypeError: {error}")
-}
-
 /// `len` values at `pointer`, which may be null where there are none.
 ///
 /// # Safety
@@ -183,27 +174,10 @@ unsafe fn take(export: *mut SeriesExport) -> Result<Column, String> {
         unsafe { release(export) };
     }
     let field = field.ok_or("InternalError: a column has no type")?.map_err(refused)?;
-    let chunks = arrays.into_iter().map(|array| {
-        // SAFETY: the array and its type come from one column, and buffers are as long as its header says.
-        let data = unsafe { from_ffi_and_data_type(array, readable(field.data_type())) }?;
-        // Offsets, lengths and text: what follows would read out of bounds on faith.
-        data.validate_full()?;
-        Ok(make_array(data))
-    });
+    // SAFETY: the arrays and their type come from one column.
+    let chunks = arrays.into_iter().map(|array| unsafe { import(array, field.data_type()) });
     let chunks = chunks.collect::<Result<Vec<_>, _>>().map_err(refused)?;
     Ok(Column { field, chunks })
-}
-
-/// The type to import a column as: Polars gives arrays of the type Null a buffer, which the interface does not and Arrow's
-/// crates refuse. As a struct without fields they can be read.
-fn readable(column: &DataType) -> DataType {
-    let inner = |values: &Field| Arc::new(values.clone().with_data_type(readable(values.data_type())));
-    match column {
-        DataType::Null => DataType::Struct(Fields::empty()),
-        DataType::LargeList(values) => DataType::LargeList(inner(values)),
-        DataType::FixedSizeList(values, width) => DataType::FixedSizeList(inner(values), *width),
-        other => other.clone(),
-    }
 }
 
 /// What a result's `private_data` holds.
