@@ -3,14 +3,14 @@
 //! ```text
 //! cargo bench --bench kernels                       every case, seconds and nanoseconds a candidate, one thread
 //! cargo bench --bench kernels --no-run              then, with the path that it prints:
-//! valgrind --tool=callgrind --toggle-collect='*mined_once*' PATH unsorted
+//! valgrind --tool=callgrind --toggle-collect='*mined_once*' PATH 'unsorted, reasons'
 //! ```
 //!
 //! Wall time on a shared machine is noisy; the instructions of a case are the same from run to run.
 #![allow(missing_docs, clippy::unwrap_used, reason = "a bench")]
 
 use nvmine_core::{
-    Anchor, Exclusions, Ids, Layout, Method, OnMissing, OnShort, Output, Policy, Request, Sampling, mine,
+    Anchor, Exclusions, Extent, Ids, Layout, Method, OnMissing, OnShort, Output, Policy, Request, Sampling, mine,
 };
 use std::hint::black_box;
 use std::time::Instant;
@@ -75,8 +75,8 @@ fn matrix(rows: usize) -> Matrix {
 }
 
 #[inline(never)]
-fn mined_once(request: &Request<'_, f32, i64>, policy: &Policy) -> Output<f32> {
-    mine(black_box(request), black_box(policy), false).unwrap()
+fn mined_once(request: &Request<'_, f32, i64>, policy: &Policy, reasons: bool) -> Output<f32> {
+    mine(black_box(request), black_box(policy), Extent { ranks: false, reasons }).unwrap()
 }
 
 fn main() {
@@ -85,13 +85,15 @@ fn main() {
     let mut made = matrix(rows);
     let sampled = |sampling| Policy { sampling, pool: Some(10), ..POLICY };
     let cases = [
-        ("unsorted", POLICY, true),
-        ("columns", POLICY, false),
-        ("uniform", sampled(Sampling::Uniform), true),
-        ("softmax", sampled(Sampling::Softmax { temperature: 0.1 }), true),
-        ("sorted", POLICY, true),
+        ("unsorted", POLICY, true, false),
+        ("unsorted, reasons", POLICY, true, true),
+        ("columns", POLICY, false, false),
+        ("uniform", sampled(Sampling::Uniform), true, false),
+        ("softmax", sampled(Sampling::Softmax { temperature: 0.1 }), true, false),
+        ("sorted", POLICY, true, false),
+        ("sorted, reasons", POLICY, true, true),
     ];
-    for (name, policy, with_ids) in cases {
+    for (name, policy, with_ids, reasons) in cases {
         if !wanted.is_empty() && !wanted.iter().any(|one| one == name) {
             continue;
         }
@@ -115,10 +117,10 @@ fn main() {
         let mut best = f64::INFINITY;
         for _ in 0..runs {
             let start = Instant::now();
-            black_box(mined_once(&request, &policy));
+            black_box(mined_once(&request, &policy, reasons));
             best = best.min(start.elapsed().as_secs_f64());
         }
         let candidates = (rows * COLUMNS) as f64;
-        println!("{name:<10} {best:8.4} s {:8.3} ns a candidate", best * 1e9 / candidates);
+        println!("{name:<18} {best:8.4} s {:8.3} ns a candidate", best * 1e9 / candidates);
     }
 }

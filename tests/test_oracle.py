@@ -227,9 +227,10 @@ def assert_as_oracle(rule: oracle.Rule, queries: list[oracle.Query], arguments: 
         rows += [(number, place if each else -1, outcome) for place, outcome in enumerate(outcomes)]
 
     if refused is not None:
-        with pytest.raises(NvmineError) as caught:
-            nvmine.mine(**arguments, **asdict(rule))
-        assert (caught.value.row, type(caught.value)) == refused
+        for counts in ("reasons", "total"):
+            with pytest.raises(NvmineError) as caught:
+                nvmine.mine(**arguments, **asdict(rule), counts=counts)
+            assert (caught.value.row, type(caught.value)) == refused
         return
 
     result = nvmine.mine(**arguments, **asdict(rule), ranks=True)
@@ -254,6 +255,16 @@ def assert_as_oracle(rule: oracle.Rule, queries: list[oracle.Query], arguments: 
         assert result.audit.candidates[row] == len(outcome.fates) == emitted + rejected
         assert emitted == fates["emitted"] == len(outcome.ids) <= rule.n
     result.audit.check()
+    # Without ranks, and without reasons, other kernels do the work.
+    for counts in ("reasons", "total"):
+        fast = nvmine.mine(**arguments, **asdict(rule), counts=counts)
+        for name in ("ids", "scores", "counts", "ceilings", "queries", "positives"):
+            np.testing.assert_array_equal(getattr(fast, name), getattr(result, name))
+        np.testing.assert_array_equal(fast.audit.candidates, result.audit.candidates)
+        if counts == "reasons":
+            np.testing.assert_array_equal(fast.audit.rejected, result.audit.rejected)
+        else:
+            assert fast.audit.rejected is None
 
 
 def test_the_reasons_are_those_of_the_design() -> None:

@@ -102,6 +102,7 @@ def mine(
     classes: npt.NDArray[np.int64] | None,
     keys: npt.NDArray[np.uint64] | None,
     ranks: bool,
+    reasons: bool,
     threads: int | None,
 ) -> dict[str, npt.NDArray[Any]]: ...
 def ensemble(

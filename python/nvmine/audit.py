@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nvmine import _core
-from nvmine.errors import InternalError
+from nvmine.errors import InternalError, PolicyError
 
 REASONS: tuple[str, ...] = tuple(_core.REASONS)
 """The reasons for a rejection, in the order of the rule:
@@ -36,7 +36,8 @@ class Audit:
     emitted
         int64 of shape (R,): how many became negatives.
     rejected
-        int64 of shape (R, len(REASONS)): how many were rejected, a column a reason.
+        int64 of shape (R, len(REASONS)): how many were rejected, a column a reason; None where only their number was
+        counted (``mine(..., counts="total")``), which is `candidates` - `emitted`.
 
     Examples
     --------
@@ -47,18 +48,28 @@ class Audit:
 
     candidates: Int64Array
     emitted: Int64Array
-    rejected: Int64Array
+    rejected: Int64Array | None
 
     @property
     def total(self) -> dict[str, int]:
-        """Candidates, emitted, and the rejected by reason where there are any, over all rows."""
-        by_reason = zip(REASONS, self.rejected.sum(axis=0).tolist(), strict=True)
+        """Candidates, emitted, and the rejected, by reason where there are any, over all rows."""
         total = {"candidates": int(self.candidates.sum()), "emitted": int(self.emitted.sum())}
+        if self.rejected is None:
+            return total | {"rejected": total["candidates"] - total["emitted"]}
+        by_reason = zip(REASONS, self.rejected.sum(axis=0).tolist(), strict=True)
         return total | {reason: count for reason, count in by_reason if count}
 
     @property
     def by_reason(self) -> dict[str, Int64Array]:
-        """Rejected candidates of every row, int64 of shape (R,), for each reason."""
+        """Rejected candidates of every row, int64 of shape (R,), for each reason.
+
+        Raises
+        ------
+        PolicyError
+            Only their number was counted.
+        """
+        if self.rejected is None:
+            raise PolicyError("the candidates were only counted; mine with counts='reasons'", column="counts")
         return {reason: self.rejected[:, column] for column, reason in enumerate(REASONS)}
 
     def check(self) -> None:
@@ -69,7 +80,8 @@ class Audit:
         InternalError
             It does not hold; the message names the first row.
         """
-        broken = np.flatnonzero(self.candidates != self.emitted + self.rejected.sum(axis=1))
+        rejected = self.candidates - self.emitted if self.rejected is None else self.rejected.sum(axis=1)
+        broken = np.flatnonzero((self.candidates != self.emitted + rejected) | (rejected < 0))
         if broken.size:
             raise InternalError("candidates are neither emitted nor rejected; please report this", row=int(broken[0]))
 

@@ -80,8 +80,8 @@ class Negatives:
     def to_polars(self) -> pl.DataFrame:
         """A row a result: `query`, `positive`, `negative_ids`, `negative_scores`, `candidates`, `rejected`.
 
-        Lists hold what there is, without -1 and NaN. `rejected` is a struct with a count a reason. An ensemble has the
-        column `negative_teachers` too, after the scores.
+        Lists hold what there is, without -1 and NaN. `rejected` is a struct with a count a reason, left out
+        where reasons were not counted. An ensemble has the column `negative_teachers` too, after the scores.
 
         Raises
         ------
@@ -102,7 +102,7 @@ class Negatives:
                 pl.Series("positive", self.positives),
                 *(list_column(name, values[held], self.counts) for name, values in lists.items()),
                 pl.Series("candidates", self.audit.candidates),
-                pl.DataFrame(self.audit.by_reason).to_struct("rejected"),
+                *([] if self.audit.rejected is None else [pl.DataFrame(self.audit.by_reason).to_struct("rejected")]),
             ]
         )
 

@@ -8,11 +8,14 @@ way, which gives the same for every row that this one takes.
 
 use crate::audit::{Counts, Reason};
 use crate::mine::Request;
-use crate::network::{Bounds, LANES, Tops, levels_for, scan};
+use crate::miner::Case;
+use crate::network::{levels_for, scan};
 use crate::policy::{Anchor, Policy, Sampling};
 use crate::rows::{Id, Ids, Layout, Score};
 use crate::select::Candidate;
-use crate::survey::Survey;
+use crate::survey::{Survey, stand_alone};
+use crate::top::{Bounds, Top};
+use crate::vector::LANES;
 
 /// Excluded ids that a row is searched for one by one.
 const MOST_EXCLUDED: usize = 4;
@@ -21,7 +24,7 @@ const MOST_EXCLUDED: usize = 4;
 #[derive(Debug, Default)]
 pub(crate) struct Dense {
     narrow: Vec<f32>,
-    tops: Tops,
+    tops: [Top; LANES],
     survey: Survey,
 }
 
@@ -54,24 +57,88 @@ impl Dense {
         scan(scores, columns, &bounds, levels, &mut self.tops);
     }
 
-    /// The survivors of one scanned row, the best `shift + window` in order, and how many there are in all; `None` if the
-    /// row must be mined in the general way. `never` holds the query's excluded passages.
+    /// The survivors of one scanned row, the best `shift + window` in order, and how many there are in all (or, where
+    /// nothing is counted, of those that matter); `None` if the row must be mined in the general way.
+    ///
+    /// `never` holds the query's excluded passages.
     #[expect(clippy::too_many_arguments, reason = "the state of one row, used in one place")]
     pub(crate) fn survivors<S: Score, I: Id>(
         &mut self,
         request: &Request<'_, S, I>,
         policy: &Policy,
-        query: usize,
+        case: &Case,
         lane: usize,
-        bounds: (f64, f64),
         never: &[i64],
-        counts: &mut Counts,
+        counts: Option<&mut Counts>,
         survivors: &mut Vec<Candidate>,
     ) -> Option<usize> {
         if never.len() > MOST_EXCLUDED {
             return None;
         }
-        let cells = request.layout.cells(query);
+        let counted = counts.is_some();
+        let found = match counts {
+            Some(counts) => Some(self.count(request, policy, case, lane, never, counts)?),
+            None => None,
+        };
+        let (top, cells) = (&self.tops[lane], request.layout.cells(case.query));
+        let held = top.columns.iter().zip(&top.scores).take(top.held);
+        survivors.clear();
+        match request.ids {
+            Ids::Columns => survivors.extend(held.map(|(&column, &score)| candidate(score, i64::from(column)))),
+            Ids::Given(ids) => {
+                let ids = &ids[cells.clone()];
+                survivors.extend(
+                    held.map(|(&column, &score)| candidate(score, ids[column as usize].passage().unwrap_or(-1))),
+                );
+            }
+        }
+        // Padding is rare, and then the row is not plain.
+        if survivors.iter().any(|survivor| survivor.id < 0) {
+            return None;
+        }
+        if survivors.iter().any(|survivor| never.contains(&survivor.id)) {
+            survivors.retain(|survivor| !never.contains(&survivor.id));
+        }
+        // They are in order, but for those of equal scores.
+        if !survivors.is_sorted_by(|a, b| a.score > b.score) {
+            survivors.sort_unstable_by(Candidate::order);
+        }
+        let all_held = top.survivors == top.held;
+        let found = found.unwrap_or(survivors.len());
+        let pooled = found.saturating_sub(policy.shift).min(policy.window());
+        let window = if policy.sampling == Sampling::Top { pooled.min(policy.n) } else { pooled };
+        let wanted = policy.shift.min(found) + window;
+        // None of the survivors that the network let go may tie with the last one wanted.
+        if wanted > survivors.len() || (wanted > 0 && survivors[wanted - 1].score <= f64::from(top.let_go)) {
+            return None;
+        }
+        survivors.truncate(wanted);
+        if !counted {
+            // The number of survivors is only known to suffice, or to be that of the row.
+            let enough = if policy.sampling == Sampling::Top { policy.n } else { policy.window() };
+            if !all_held && wanted < policy.shift + enough {
+                return None;
+            }
+            if let Ids::Given(ids) = request.ids {
+                // Of equal ids the best one stays, which may lie above the ceiling: then none of them survives.
+                let better = if top.too_high > 0 { &ids[cells][..top.span] } else { &[] };
+                return stand_alone(survivors, better).then_some(wanted);
+            }
+        }
+        Some(found)
+    }
+
+    /// Counts what is no survivor, and gives the number of survivors; `None` if ids are padding or repeat.
+    fn count<S: Score, I: Id>(
+        &mut self,
+        request: &Request<'_, S, I>,
+        policy: &Policy,
+        case: &Case,
+        lane: usize,
+        never: &[i64],
+        counts: &mut Counts,
+    ) -> Option<usize> {
+        let cells = request.layout.cells(case.query);
         let columns = cells.len();
         match request.ids {
             Ids::Columns => {
@@ -83,19 +150,17 @@ impl Dense {
             Ids::Given(ids) if !self.survey.is_plain(&ids[cells.clone()], never) => return None,
             Ids::Given(_) => {}
         }
-        let tops = &self.tops;
-        let (mut found, mut too_high) = (tops.survivors[lane] as usize, tops.too_high[lane] as usize);
-        let all = found;
-        let not_finite = tops.not_finite[lane] as usize;
-        let mut too_low = columns - not_finite - too_high - found;
+        let top = &self.tops[lane];
+        let (mut found, mut too_high) = (top.survivors, top.too_high);
+        let mut too_low = columns - top.not_finite - too_high - found;
         let mut positives = 0;
         for &column in &self.survey.excluded {
             let score = request.scores[cells.start + column as usize].widen();
             if score.is_finite() {
                 positives += 1;
-                let bucket = if score >= bounds.0 {
+                let bucket = if score >= case.ceiling {
                     &mut too_high
-                } else if score < bounds.1 {
+                } else if score < policy.floor() {
                     &mut too_low
                 } else {
                     &mut found
@@ -103,35 +168,17 @@ impl Dense {
                 *bucket -= 1;
             }
         }
-        survivors.clear();
-        for level in 0..tops.levels.min(all) {
-            let column = tops.columns[level][lane];
-            if !self.survey.excluded.contains(&column) {
-                let id = match request.ids {
-                    Ids::Columns => i64::from(column),
-                    Ids::Given(ids) => ids[cells.start + column as usize].widen(),
-                };
-                survivors.push(Candidate { score: f64::from(tops.scores[level][lane]) + 0.0, id });
-            }
-        }
-        survivors.sort_unstable_by(Candidate::order);
-        let pooled = found.saturating_sub(policy.shift).min(policy.window());
-        let window = if policy.sampling == Sampling::Top { pooled.min(policy.n) } else { pooled };
-        let wanted = policy.shift.min(found) + window;
-        if all > tops.levels {
-            // There are survivors that the network let go; none of them may tie with the last one wanted.
-            let last = f64::from(tops.scores[tops.levels - 1][lane]);
-            if wanted > survivors.len() || (wanted > 0 && survivors[wanted - 1].score <= last) {
-                return None;
-            }
-        }
-        survivors.truncate(wanted);
-        counts.add(Reason::NotFinite, not_finite);
+        counts.add(Reason::NotFinite, top.not_finite);
         counts.add(Reason::Positive, positives);
         counts.add(Reason::Ceiling, too_high);
         counts.add(Reason::Floor, too_low);
         Some(found)
     }
+}
+
+/// A score that was found in a row; `-0.0` is `0.0`.
+fn candidate(score: f32, id: i64) -> Candidate {
+    Candidate { score: f64::from(score) + 0.0, id }
 }
 
 /// The smallest `f32` that is not below a bound: an `f32` score is below the one if and only if it is below the other.

@@ -52,15 +52,17 @@ impl Filter {
     /// [`Error::IdOutOfRange`] for an id outside the identity table. Negative ids are padding and pass.
     pub fn exclude<'a>(
         &mut self,
-        passages: impl Iterator<Item = &'a i64>,
+        lists: impl Iterator<Item = &'a [i64]>,
         identity: Identity<'_>,
         row: usize,
     ) -> Result<(), Error> {
         self.excluded.clear();
-        for &passage in passages.filter(|&&passage| passage >= 0) {
+        for &passage in lists.flatten().filter(|&&passage| passage >= 0) {
             self.excluded.push(identity.of(passage, row)?);
         }
-        self.excluded.sort_unstable();
+        if self.excluded.len() > 1 {
+            self.excluded.sort_unstable();
+        }
         Ok(())
     }
 
@@ -185,7 +187,7 @@ mod tests {
     fn gather(scores: &[f64], ids: &[i64], excluded: &[i64], classes: Option<&[i64]>) -> (Vec<Candidate>, Counts) {
         let (mut filter, mut counts, mut valid) = (Filter::default(), Counts::default(), Vec::new());
         let identity = Identity { classes };
-        filter.exclude(excluded.iter(), identity, 0).unwrap_or_default();
+        filter.exclude([excluded].into_iter(), identity, 0).unwrap_or_default();
         let cells = 0..scores.len();
         let gathered = filter.gather(scores, Ids::Given(ids), cells, identity, 0, &mut counts, &mut valid);
         assert_eq!(gathered, Ok(()));

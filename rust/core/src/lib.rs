@@ -10,8 +10,10 @@ teachers' negatives as one; [`jaccard`] says how far they agree.
 Knows nothing of Python and does no I/O. Nothing here panics on any input; what cannot be mined is an [`Error`].
 */
 
+mod arrivals;
 pub mod audit;
 mod dense;
+mod descending;
 pub mod dot;
 pub mod ensemble;
 mod error;
@@ -27,6 +29,7 @@ pub mod sample;
 pub mod search;
 pub mod select;
 mod survey;
+mod top;
 pub mod turns;
 mod vector;
 
@@ -35,7 +38,7 @@ pub use ensemble::{Ensemble, How, Teacher, ensemble};
 pub use error::Error;
 pub use jaccard::Lists;
 pub use mine::{Exclusions, Request, mine};
-pub use output::Output;
+pub use output::{Extent, Output};
 pub use policy::{Anchor, Method, OnMissing, OnShort, Policy, Sampling};
 pub use rows::{Id, Ids, Layout, Score};
 pub use turns::Duplicates;

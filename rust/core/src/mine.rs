@@ -9,7 +9,7 @@ thread does them all.
 use crate::dense;
 use crate::error::Error;
 use crate::miner::Miner;
-use crate::output::{Output, Rows};
+use crate::output::{Extent, Output, Rows};
 use crate::policy::{Anchor, Policy};
 use crate::rows::{Id, Ids, Layout, Score};
 use rayon::prelude::*;
@@ -94,11 +94,11 @@ impl<S: Score, I: Id> Request<'_, S, I> {
 pub fn mine<S: Score, I: Id>(
     request: &Request<'_, S, I>,
     policy: &Policy,
-    ranks: bool,
+    extent: Extent,
 ) -> Result<Output<S::Stored>, Error> {
     policy.validate()?;
     request.check()?;
-    let mut output = Output::new(request, policy, ranks)?;
+    let mut output = Output::new(request, policy, extent)?;
     mine_rows(request, policy, 0..request.layout.rows(), &mut output)?;
     Ok(output)
 }
@@ -157,6 +157,8 @@ mod tests {
         seed: 0,
     };
 
+    const WITH_RANKS: Extent = Extent { ranks: true, reasons: true };
+
     fn request<'a>(scores: &'a [f32], positives: &'a [f64], offsets: &'a [i64]) -> Request<'a, f32, i64> {
         let rows = offsets.len() - 1;
         Request {
@@ -174,7 +176,7 @@ mod tests {
     #[test]
     fn each_positive_has_its_own_row() -> Result<(), Error> {
         let request = request(&[0.9, 0.5, 0.3, 0.2, 0.1, 0.0], &[0.7, 0.45, 0.15], &[0, 2, 3]);
-        let output = mine(&request, &Policy { anchor: Anchor::Each, ..POLICY }, true)?;
+        let output = mine(&request, &Policy { anchor: Anchor::Each, ..POLICY }, WITH_RANKS)?;
         assert_eq!(output.ids, [1, 2, 2, -1, 2, -1]);
         assert_eq!(output.ranks, [2, 3, 3, 0, 3, 0]);
         assert_eq!(output.counts, [2, 1, 1]);
@@ -188,7 +190,7 @@ mod tests {
         let mut positives = vec![1.0; 1000];
         (positives[700], positives[300]) = (f64::NAN, f64::INFINITY);
         let offsets: Vec<i64> = (0..=1000).collect();
-        let outcome = mine(&request(&scores, &positives, &offsets), &POLICY, false);
+        let outcome = mine(&request(&scores, &positives, &offsets), &POLICY, WITH_RANKS);
         let first = Error::PositiveNotFinite { row: 300, position: 0, score: f64::INFINITY };
         assert_eq!(outcome, Err(first));
     }
@@ -196,8 +198,9 @@ mod tests {
     #[test]
     fn arrays_that_do_not_fit_are_refused() {
         let fits = request(&[0.5, 0.4], &[1.0], &[0, 1]);
-        assert!(mine(&fits, &POLICY, false).is_ok());
-        let shape = |request: Request<'_, f32, i64>| matches!(mine(&request, &POLICY, false), Err(Error::Shape(_)));
+        assert!(mine(&fits, &POLICY, WITH_RANKS).is_ok());
+        let shape =
+            |request: Request<'_, f32, i64>| matches!(mine(&request, &POLICY, WITH_RANKS), Err(Error::Shape(_)));
         assert!(shape(Request { ids: Ids::Given(&[1]), ..fits }));
         assert!(shape(Request { keys: Some(&[1, 2]), ..fits }));
         assert!(shape(Request { positive_layout: Layout::Ragged { offsets: &[0, 1, 1] }, ..fits }));

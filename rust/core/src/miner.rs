@@ -10,12 +10,12 @@ use crate::dense::Dense;
 use crate::error::Error;
 use crate::filter::{Filter, Identity, bound};
 use crate::mine::Request;
-use crate::network::LANES;
 use crate::output::Rows;
 use crate::policy::{Anchor, OnMissing, OnShort, Policy, Sampling};
 use crate::rows::{Id, Score, Stored};
 use crate::sample::Race;
 use crate::select::{Candidate, best};
+use crate::vector::LANES;
 use std::cmp::Ordering;
 use std::ops::Range;
 
@@ -41,7 +41,7 @@ impl Miner {
         rows: &mut Rows<'_, S::Stored>,
     ) -> Result<(), Error> {
         let mut query = queries.start;
-        if let Some(levels) = levels.filter(|_| rows.ranks.is_empty()) {
+        if let Some(levels) = levels.filter(|_| !rows.has_ranks()) {
             while query + LANES <= queries.end {
                 self.mine_together(request, policy, levels, query, rows)?;
                 query += LANES;
@@ -75,15 +75,13 @@ impl Miner {
             let query = first + lane;
             if let Some(anchor) = anchors[lane] {
                 self.exclude(request, query)?;
+                let case = Case::of(request, query, anchor, ceilings[lane]);
                 let mut counts = Counts::default();
-                let bounds = (ceilings[lane], policy.floor());
-                let never = self.filter.excluded();
-                let (dense, survivors) = (&mut self.dense, &mut self.survivors);
-                let found = dense.survivors(request, policy, query, lane, bounds, never, &mut counts, survivors);
+                let wanted = rows.has_reasons().then_some(&mut counts);
+                let (never, survivors) = (self.filter.excluded(), &mut self.survivors);
+                let found = self.dense.survivors(request, policy, &case, lane, never, wanted, survivors);
                 if let Some(found) = found {
-                    let key = request.keys.map_or(query as u64, |keys| keys[query]);
-                    let candidates = request.layout.cells(query).len();
-                    self.emit(policy, query, key, anchor, candidates, found, counts, &mut rows.next())?;
+                    self.emit(policy, &case, found, &mut counts, rows)?;
                     continue;
                 }
             }
@@ -94,7 +92,7 @@ impl Miner {
 
     fn exclude<S: Score, I: Id>(&mut self, request: &Request<'_, S, I>, query: usize) -> Result<(), Error> {
         let identity = Identity { classes: request.classes };
-        let never = request.exclusions.iter().flat_map(|list| &list.ids[list.layout.cells(query)]);
+        let never = request.exclusions.iter().map(|list| &list.ids[list.layout.cells(query)]);
         self.filter.exclude(never, identity, query)
     }
 
@@ -122,91 +120,110 @@ impl Miner {
         let candidates = cells.len();
         self.filter.gather(request.scores, request.ids, cells, identity, query, &mut counts, &mut self.valid)?;
 
-        let key = request.keys.map_or(query as u64, |keys| keys[query]);
         if self.positives.is_empty() {
             if policy.on_missing == OnMissing::Raise {
                 return Err(Error::NoPositive { row: query });
             }
             if policy.anchor != Anchor::Each {
                 counts.add(Reason::NoAnchor, self.valid.len());
-                rows.next().write(f64::NAN, candidates, &counts, std::iter::empty());
+                rows.write(f64::NAN, candidates, &counts, [].into_iter());
             }
             return Ok(());
         }
         if policy.anchor == Anchor::Each {
             for positive in 0..self.positives.len() {
                 let anchor = self.positives[positive];
-                self.select(policy, query, key, anchor, candidates, counts, &mut rows.next())?;
+                self.select(policy, &Case::of(request, query, anchor, policy.ceiling(anchor)), counts, rows)?;
             }
             return Ok(());
         }
         match policy.anchor.of(&self.positives) {
-            Some(anchor) => self.select(policy, query, key, anchor, candidates, counts, &mut rows.next()),
+            Some(anchor) => {
+                self.select(policy, &Case::of(request, query, anchor, policy.ceiling(anchor)), counts, rows)
+            }
             None => Ok(()),
         }
     }
 
     /// Ceiling and order for one anchor, in the general way.
-    #[expect(clippy::too_many_arguments, reason = "the state of one query, used here alone")]
     fn select<T: Stored>(
         &mut self,
         policy: &Policy,
-        query: usize,
-        key: u64,
-        anchor: f64,
-        candidates: usize,
+        case: &Case,
         mut counts: Counts,
-        row: &mut Rows<'_, T>,
+        rows: &mut Rows<'_, T>,
     ) -> Result<(), Error> {
-        bound(&self.valid, policy.ceiling(anchor), policy.floor(), &mut counts, &mut self.survivors);
+        bound(&self.valid, case.ceiling, policy.floor(), &mut counts, &mut self.survivors);
         let found = self.survivors.len();
         // The best need no order among the others.
         let window = if policy.sampling == Sampling::Top { policy.n } else { policy.window() };
         best(&mut self.survivors, policy.shift.saturating_add(window).min(found));
-        self.emit(policy, query, key, anchor, candidates, found, counts, row)
+        self.emit(policy, case, found, &mut counts, rows)
     }
 
     /// Window and pick for one anchor. The survivors are `found`, the best of them in order.
-    #[expect(clippy::too_many_arguments, reason = "the state of one query, used here alone")]
     fn emit<T: Stored>(
         &mut self,
         policy: &Policy,
-        query: usize,
-        key: u64,
-        anchor: f64,
-        candidates: usize,
+        case: &Case,
         found: usize,
-        mut counts: Counts,
-        row: &mut Rows<'_, T>,
+        counts: &mut Counts,
+        rows: &mut Rows<'_, T>,
     ) -> Result<(), Error> {
-        let ceiling = policy.ceiling(anchor);
         let shifted = policy.shift.min(found);
         let pooled = (found - shifted).min(policy.window());
         counts.add(Reason::Shifted, shifted);
         counts.add(Reason::BeyondPool, found - shifted - pooled);
         let pool = &self.survivors[shifted..];
-        let picks = self.race.pick(policy, anchor, key, pool);
-        counts.add(Reason::NotSampled, pooled - picks.len());
-        if picks.len() < policy.n {
+        let picked = pooled.min(policy.n);
+        counts.add(Reason::NotSampled, pooled - picked);
+        if picked < policy.n {
             match policy.on_short {
                 OnShort::Keep => {}
                 OnShort::Drop => {
-                    counts.add(Reason::Dropped, picks.len());
-                    row.write(ceiling, candidates, &counts, std::iter::empty());
+                    counts.add(Reason::Dropped, picked);
+                    rows.write(case.ceiling, case.candidates, counts, [].into_iter());
                     return Ok(());
                 }
                 OnShort::Raise => {
-                    return Err(Error::Short { row: query, found: picks.len(), wanted: policy.n, candidates });
+                    let (wanted, candidates) = (policy.n, case.candidates);
+                    return Err(Error::Short { row: case.query, found: picked, wanted, candidates });
                 }
             }
         }
-        row.write(ceiling, candidates, &counts, picks.iter().map(|&pick| pool[pick]));
-        if !row.ranks.is_empty() {
-            for (slot, &pick) in row.ranks.iter_mut().zip(picks) {
+        let picks = if policy.sampling == Sampling::Top || picked == pooled {
+            self.race.certain(picked)
+        } else {
+            self.race.pick(policy, case.anchor, case.key, &pool[..pooled])
+        };
+        rows.write(case.ceiling, case.candidates, counts, picks.iter().map(|&pick| pool[pick]));
+        if rows.has_ranks() {
+            rows.write_ranks(picks.iter().map(|&pick| {
                 let ahead = self.valid.iter().filter(|other| other.order(&pool[pick]) == Ordering::Less);
-                *slot = ahead.count() as i64 + 1;
-            }
+                ahead.count() as i64 + 1
+            }));
         }
         Ok(())
+    }
+}
+
+/// One query against one anchor.
+pub(crate) struct Case {
+    pub(crate) query: usize,
+    key: u64,
+    anchor: f64,
+    pub(crate) ceiling: f64,
+    candidates: usize,
+}
+
+impl Case {
+    fn of<S, I>(request: &Request<'_, S, I>, query: usize, anchor: f64, ceiling: f64) -> Self {
+        Self {
+            query,
+            key: request.keys.map_or(query as u64, |keys| keys[query]),
+            anchor,
+            ceiling,
+            candidates: request.layout.cells(query).len(),
+        }
     }
 }

@@ -12,6 +12,15 @@ use crate::rows::{Id, Score, Stored};
 use crate::select::Candidate;
 use std::ops::Range;
 
+/// What is wanted beside the negatives themselves.
+#[derive(Debug, Clone, Copy)]
+pub struct Extent {
+    /// Their ranks, which need every candidate in view.
+    pub ranks: bool,
+    /// Why the other candidates were rejected, which needs every id in view.
+    pub reasons: bool,
+}
+
 /// Negatives and the account of every candidate, a row a query (a positive for [`Anchor::Each`]).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Output<T> {
@@ -21,7 +30,7 @@ pub struct Output<T> {
     pub ids: Vec<i64>,
     /// `n` scores a row, NaN where short; of the width that holds the given ones exactly.
     pub scores: Vec<T>,
-    /// `n` ranks a row, 0 where short; the best candidate that is neither positive nor duplicate has rank 1.
+    /// `n` ranks a row, 0 where short, if wanted; the best candidate that is neither positive nor duplicate has rank 1.
     pub ranks: Vec<i64>,
     /// Negatives of each row.
     pub counts: Vec<i64>,
@@ -29,7 +38,7 @@ pub struct Output<T> {
     pub ceilings: Vec<f64>,
     /// Candidates of each row.
     pub candidates: Vec<i64>,
-    /// Rejected candidates of each row, in the order of [`REASONS`].
+    /// Rejected candidates of each row, in the order of [`REASONS`], if wanted.
     pub rejected: Vec<i64>,
 }
 
@@ -41,7 +50,7 @@ impl<T: Stored> Output<T> {
     pub fn new<S: Score<Stored = T>, I: Id>(
         request: &Request<'_, S, I>,
         policy: &Policy,
-        ranks: bool,
+        extent: Extent,
     ) -> Result<Self, Error> {
         let rows = request.results(0..request.layout.rows(), policy.anchor).end;
         let n = policy.n;
@@ -51,11 +60,11 @@ impl<T: Stored> Output<T> {
             n,
             ids: zeroed(wide, &room)?,
             scores: zeroed(wide, &room)?,
-            ranks: zeroed(if ranks { wide } else { 0 }, &room)?,
+            ranks: zeroed(if extent.ranks { wide } else { 0 }, &room)?,
             counts: zeroed(rows, &room)?,
             ceilings: zeroed(rows, &room)?,
             candidates: zeroed(rows, &room)?,
-            rejected: zeroed(rows * REASONS.len(), &room)?,
+            rejected: zeroed(if extent.reasons { rows * REASONS.len() } else { 0 }, &room)?,
         })
     }
 }
@@ -75,7 +84,7 @@ pub(crate) struct Rows<'a, T> {
     at: usize,
     ids: &'a mut [i64],
     scores: &'a mut [T],
-    pub(crate) ranks: &'a mut [i64],
+    ranks: &'a mut [i64],
     counts: &'a mut [i64],
     ceilings: &'a mut [f64],
     candidates: &'a mut [i64],
@@ -94,19 +103,31 @@ impl<'a, T: Stored> Rows<'a, T> {
             counts: &mut output.counts[rows.clone()],
             ceilings: &mut output.ceilings[rows.clone()],
             candidates: &mut output.candidates[rows.clone()],
-            rejected: &mut output.rejected[rows.start * REASONS.len()..rows.end * REASONS.len()],
+            rejected: match output.rejected.as_mut_slice() {
+                [] => &mut [],
+                all => &mut all[rows.start * REASONS.len()..rows.end * REASONS.len()],
+            },
         }
+    }
+
+    pub(crate) fn has_ranks(&self) -> bool {
+        !self.ranks.is_empty()
+    }
+
+    pub(crate) fn has_reasons(&self) -> bool {
+        !self.rejected.is_empty()
     }
 
     pub(crate) fn split(self, rows: usize) -> (Self, Self) {
         let n = self.n;
+        let counted = if self.has_reasons() { rows * REASONS.len() } else { 0 };
         let (ids, later_ids) = self.ids.split_at_mut(rows * n);
         let (scores, later_scores) = self.scores.split_at_mut(rows * n);
         let (ranks, later_ranks) = self.ranks.split_at_mut(if self.ranks.is_empty() { 0 } else { rows * n });
         let (counts, later_counts) = self.counts.split_at_mut(rows);
         let (ceilings, later_ceilings) = self.ceilings.split_at_mut(rows);
         let (candidates, later_candidates) = self.candidates.split_at_mut(rows);
-        let (rejected, later_rejected) = self.rejected.split_at_mut(rows * REASONS.len());
+        let (rejected, later_rejected) = self.rejected.split_at_mut(counted);
         (
             Self { n, at: 0, ids, scores, ranks, counts, ceilings, candidates, rejected },
             Self {
@@ -123,44 +144,40 @@ impl<'a, T: Stored> Rows<'a, T> {
         )
     }
 
-    /// The next row, as rows of its own.
-    pub(crate) fn next(&mut self) -> Rows<'_, T> {
-        let (at, n) = (self.at, self.n);
-        self.at += 1;
-        Rows {
-            n,
-            at: 0,
-            ids: &mut self.ids[at * n..(at + 1) * n],
-            scores: &mut self.scores[at * n..(at + 1) * n],
-            ranks: if self.ranks.is_empty() { &mut [] } else { &mut self.ranks[at * n..(at + 1) * n] },
-            counts: &mut self.counts[at..=at],
-            ceilings: &mut self.ceilings[at..=at],
-            candidates: &mut self.candidates[at..=at],
-            rejected: &mut self.rejected[at * REASONS.len()..(at + 1) * REASONS.len()],
-        }
-    }
-
+    /// Writes the next row.
     pub(crate) fn write(
         &mut self,
         ceiling: f64,
         candidates: usize,
         counts: &Counts,
-        negatives: impl Iterator<Item = Candidate>,
+        negatives: impl ExactSizeIterator<Item = Candidate>,
     ) {
-        let mut emitted = 0;
-        for candidate in negatives {
-            self.ids[emitted] = candidate.id;
-            self.scores[emitted] = T::store(candidate.score);
-            emitted += 1;
+        let (at, n) = (self.at, self.n);
+        self.at += 1;
+        let emitted = negatives.len();
+        let (ids, scores) = (&mut self.ids[at * n..(at + 1) * n], &mut self.scores[at * n..(at + 1) * n]);
+        for ((negative, id), score) in negatives.zip(ids.iter_mut()).zip(scores.iter_mut()) {
+            (*id, *score) = (negative.id, T::store(negative.score));
         }
-        self.ids[emitted..].fill(-1);
-        self.scores[emitted..].fill(T::MISSING);
-        debug_assert_eq!(candidates as u64, emitted as u64 + counts.total());
-        self.ceilings[0] = ceiling;
-        self.counts[0] = emitted as i64;
-        self.candidates[0] = candidates as i64;
-        for (slot, &count) in self.rejected.iter_mut().zip(counts.as_array()) {
-            *slot = count as i64;
+        ids[emitted..].fill(-1);
+        scores[emitted..].fill(T::MISSING);
+        self.ceilings[at] = ceiling;
+        self.counts[at] = emitted as i64;
+        self.candidates[at] = candidates as i64;
+        if self.has_reasons() {
+            debug_assert_eq!(candidates as u64, emitted as u64 + counts.total());
+            let rejected = &mut self.rejected[at * REASONS.len()..(at + 1) * REASONS.len()];
+            for (slot, &count) in rejected.iter_mut().zip(counts.as_array()) {
+                *slot = count as i64;
+            }
+        }
+    }
+
+    /// The ranks of the row written last; the rest stay 0.
+    pub(crate) fn write_ranks(&mut self, ranks: impl Iterator<Item = i64>) {
+        let start = (self.at - 1) * self.n;
+        for (slot, rank) in self.ranks[start..start + self.n].iter_mut().zip(ranks) {
+            *slot = rank;
         }
     }
 }

@@ -8,6 +8,7 @@ state passes from query to query, so the outcome cannot depend on row order, thr
 compared as logarithms: no score, however large, overflows.
 */
 
+use crate::arrivals::{FEW, first, ln, log_times};
 use crate::policy::{Policy, Sampling};
 use crate::select::Candidate;
 
@@ -22,9 +23,17 @@ pub fn mix(mut bits: u64) -> u64 {
 /// A number in (0, 1) that depends on the seed, the query's key and the passage's id alone.
 #[must_use]
 pub fn uniform(seed: u64, key: u64, passage: i64) -> f64 {
-    const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
-    let of_seed = mix(seed.wrapping_add(STEP));
-    let of_query = mix(of_seed ^ key.wrapping_add(STEP));
+    uniform_of(of_query(seed, key), passage)
+}
+
+const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// What the numbers of one query share.
+fn of_query(seed: u64, key: u64) -> u64 {
+    mix(mix(seed.wrapping_add(STEP)) ^ key.wrapping_add(STEP))
+}
+
+fn uniform_of(of_query: u64, passage: i64) -> f64 {
     let bits = mix(of_query ^ (passage as u64).wrapping_add(STEP));
     // 52 bits and a half step: neither 0 nor 1 can come out, and every value is exact.
     ((bits >> 12) as f64 + 0.5) / (1_u64 << 52) as f64
@@ -33,62 +42,83 @@ pub fn uniform(seed: u64, key: u64, passage: i64) -> f64 {
 /// The draws of one thread: its memory is reused from query to query.
 #[derive(Debug, Default)]
 pub struct Race {
-    arrivals: Vec<(f64, usize)>,
+    arrivals: Vec<f64>,
     bin_sizes: Vec<usize>,
     picks: Vec<usize>,
+    places: Vec<usize>,
 }
 
 impl Race {
+    /// The first `picked` of a pool, where no race is needed.
+    pub(crate) fn certain(&mut self, picked: usize) -> &[usize] {
+        // Each place holds its own number, so only a longer row than any before has to be written.
+        self.places.extend(self.places.len()..picked);
+        &self.places[..picked]
+    }
+
     /// Picks at most `policy.n` of `pool`, which is in score order; returns their places, ascending.
     pub fn pick(&mut self, policy: &Policy, anchor: f64, key: u64, pool: &[Candidate]) -> &[usize] {
         let wanted = policy.n.min(pool.len());
         let certain = if policy.sampling == Sampling::Top { wanted } else { policy.first.min(wanted) };
+        let (racers, places) = (&pool[certain..], wanted - certain);
+        if places == 0 || places == racers.len() {
+            return self.certain(wanted);
+        }
+        self.run(policy, anchor, key, racers);
         self.picks.clear();
         self.picks.extend(0..certain);
-        let racers = &pool[certain..];
-        let places = wanted - certain;
-        if places == racers.len() {
-            self.picks.extend(certain..pool.len());
-        } else if places > 0 {
-            self.run(policy, anchor, key, racers);
-            self.arrivals.select_nth_unstable_by(places - 1, |a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-            self.picks.extend(self.arrivals[..places].iter().map(|&(_, racer)| certain + racer));
-            self.picks.sort_unstable();
+        if racers.len() <= FEW
+            && let Some(mut winners) = first(&self.arrivals, places)
+        {
+            while winners > 0 {
+                self.picks.push(certain + winners.trailing_zeros() as usize);
+                winners &= winners - 1;
+            }
+            return &self.picks;
         }
+        let mut order: Vec<usize> = (0..racers.len()).collect();
+        let arrivals = &self.arrivals;
+        order.select_nth_unstable_by(places - 1, |&a, &b| arrivals[a].total_cmp(&arrivals[b]).then(a.cmp(&b)));
+        self.picks.extend(order[..places].iter().map(|&racer| certain + racer));
+        self.picks.sort_unstable();
         &self.picks
     }
 
-    /// The logarithm of every racer's arrival time, `ln(-ln u) - ln w`.
+    /// When every racer arrives: the logarithm of its time, `ln(-ln u) - ln w`, or what orders them just so.
     fn run(&mut self, policy: &Policy, anchor: f64, key: u64, racers: &[Candidate]) {
+        let of_query = of_query(policy.seed, key);
         self.arrivals.clear();
-        for (racer, candidate) in racers.iter().enumerate() {
-            let u = uniform(policy.seed, key, candidate.id);
-            self.arrivals.push((libm::log(-libm::log(u)), racer));
+        self.arrivals.extend(racers.iter().map(|racer| uniform_of(of_query, racer.id)));
+        if policy.sampling == Sampling::Uniform {
+            for arrival in &mut self.arrivals {
+                *arrival = -*arrival;
+            }
+            return;
         }
+        log_times(&mut self.arrivals);
         match policy.sampling {
             Sampling::Top | Sampling::Uniform => {}
             Sampling::Softmax { temperature } => {
                 // Relative to the best: a common factor of all weights decides nothing, and this one cannot overflow.
                 let best = racers[0].score;
-                for (arrival, racer) in &mut self.arrivals {
-                    *arrival += (best - racers[*racer].score) / temperature;
+                for (arrival, racer) in self.arrivals.iter_mut().zip(racers) {
+                    *arrival += (best - racer.score) / temperature;
                 }
             }
             Sampling::Simans { a, b } => {
-                for (arrival, racer) in &mut self.arrivals {
-                    let distance = racers[*racer].score - anchor - b;
+                for (arrival, racer) in self.arrivals.iter_mut().zip(racers) {
+                    let distance = racer.score - anchor - b;
                     *arrival += a * (distance * distance);
                 }
             }
             Sampling::Bins { bins } => {
                 self.bin_sizes.clear();
                 self.bin_sizes.resize(bins, 0);
-                for candidate in racers {
-                    self.bin_sizes[bin(candidate.score, racers, bins)] += 1;
+                for racer in racers {
+                    self.bin_sizes[bin(racer.score, racers, bins)] += 1;
                 }
-                for (arrival, racer) in &mut self.arrivals {
-                    let size = self.bin_sizes[bin(racers[*racer].score, racers, bins)];
-                    *arrival += libm::log(size as f64);
+                for (arrival, racer) in self.arrivals.iter_mut().zip(racers) {
+                    *arrival += ln(self.bin_sizes[bin(racer.score, racers, bins)] as f64);
                 }
             }
         }

@@ -2,26 +2,35 @@
 What a row's ids say before anything is picked: is one of them padding, is one excluded, does one repeat.
 
 Nearly every row has distinct ids, no padding and a positive or none; it is enough to prove that and to say where the
-positives are. Repetition is looked for in a set of bits that fits the first-level cache, emptied by writing its words back
-to zero; two ids may meet in one bit, and only then they are looked up for certain.
+positives are. Ids are apart if their hashes are: a table that stays in the nearest caches holds, for every hash, the stamp
+of the row that showed it last, so that nothing has to be cleared from row to row. Where two ids share a hash they are
+hashed another way, and in the end looked up for certain.
 */
 #![allow(unsafe_code, reason = "code for a processor feature is called once that feature has been found")]
 #![allow(clippy::inline_always, reason = "what is inlined is compiled for the features of its caller")]
 
 use crate::filter::Seen;
 use crate::rows::Id;
+use crate::select::Candidate;
 
-/// Bits of the set. With a hundred ids, one row in thirteen has two in one bit.
-const BITS: u32 = 16;
-const WORDS: usize = 1 << (BITS - 6);
+/// Hashes of the table. With a hundred ids, one row in seven has two with one hash.
+const HASHES: usize = 1 << 14;
 
-/// The longest row for which the set is worth it.
+/// Ways of hashing: odd numbers whose products spread consecutive ids (Knuth, volume 3, section 6.4).
+const FACTORS: [u32; 3] = [0x9e37_79b1, 0x85eb_ca6b, 0xc2b2_ae35];
+
+/// The longest row for which hashes are likely to be apart.
 const MOST_IDS: usize = 256;
+
+/// Ids that are hashed together.
+const BLOCK: usize = 16;
 
 /// Looks at the ids of one row at a time; the memory is one thread's.
 #[derive(Debug)]
 pub(crate) struct Survey {
-    bits: Box<[u64; WORDS]>,
+    stamps: Box<[u8; HASHES]>,
+    stamp: u8,
+    hashes: [u16; MOST_IDS],
     seen: Seen,
     /// Where excluded ids stand in the row looked at last.
     pub(crate) excluded: Vec<u32>,
@@ -29,7 +38,13 @@ pub(crate) struct Survey {
 
 impl Default for Survey {
     fn default() -> Self {
-        Self { bits: Box::new([0; WORDS]), seen: Seen::default(), excluded: Vec::new() }
+        Self {
+            stamps: Box::new([0; HASHES]),
+            stamp: 0,
+            hashes: [0; MOST_IDS],
+            seen: Seen::default(),
+            excluded: Vec::new(),
+        }
     }
 }
 
@@ -57,39 +72,95 @@ impl Survey {
             return false;
         }
         for &passage in never {
-            if ids.iter().fold(false, |found, id| found | (id.widen() == passage)) {
-                let here = ids.iter().enumerate().filter(|(_, id)| id.widen() == passage);
-                self.excluded.extend(here.map(|(column, _)| column as u32));
+            for (number, block) in ids.chunks(BLOCK).enumerate() {
+                if block.iter().fold(false, |found, id| found | (id.widen() == passage)) {
+                    let here = block.iter().enumerate().filter(|(_, id)| id.widen() == passage);
+                    self.excluded.extend(here.map(|(place, _)| (number * BLOCK + place) as u32));
+                }
             }
         }
-        if ids.len() <= MOST_IDS && self.are_apart(ids) {
-            return true;
+        if ids.len() <= MOST_IDS {
+            // Not by a closure, which would not be compiled for the features of its caller.
+            for factor in FACTORS {
+                if self.are_apart(ids, factor) {
+                    return true;
+                }
+            }
         }
         self.seen.reset(ids.len());
         ids.iter().enumerate().all(|(column, id)| self.seen.place(id.widen(), column).is_none())
     }
 
-    /// Whether no two ids share a bit of the set.
+    /// Whether no two ids share a hash.
     #[inline(always)]
-    fn are_apart<I: Id>(&mut self, ids: &[I]) -> bool {
-        let mut shared = 0;
-        for id in ids {
-            let (word, bit) = place(id.widen());
-            shared |= self.bits[word] & bit;
-            self.bits[word] |= bit;
+    fn are_apart<I: Id>(&mut self, ids: &[I], factor: u32) -> bool {
+        if self.stamp == u8::MAX {
+            self.stamps.fill(0);
+            self.stamp = 0;
         }
-        for id in ids {
-            self.bits[place(id.widen()).0] = 0;
+        self.stamp += 1;
+        // All hashes first: that part is done many at a time.
+        let hashes = &mut self.hashes[..ids.len()];
+        for (slot, id) in hashes.iter_mut().zip(ids) {
+            *slot = hash(id.widen(), factor);
         }
-        shared == 0
+        let mut fresh = 0;
+        for &mut hash in hashes {
+            let seen = &mut self.stamps[usize::from(hash)];
+            fresh += usize::from(*seen < self.stamp);
+            *seen = self.stamp;
+        }
+        fresh == ids.len()
     }
 }
 
-/// The word and the bit of an id: the top bits of a product with the golden ratio (Knuth, volume 3, section 6.4).
+/// Whether the ids of `chosen`, which stand among `ids` unless that is empty, are distinct and stand there only once.
+pub(crate) fn stand_alone<I: Id>(chosen: &[Candidate], ids: &[I]) -> bool {
+    let repeats = |place: usize| chosen[..place].iter().any(|earlier| earlier.id == chosen[place].id);
+    if (1..chosen.len()).any(repeats) {
+        return false;
+    }
+    if ids.is_empty() {
+        return true;
+    }
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx2") {
+        // SAFETY: the function differs from its portable twin by the feature it is compiled for, found just above.
+        return unsafe { appearances_avx2(chosen, ids) } == chosen.len();
+    }
+    appearances(chosen, ids) == chosen.len()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn appearances_avx2<I: Id>(chosen: &[Candidate], ids: &[I]) -> usize {
+    appearances(chosen, ids)
+}
+
+/// How many of `ids` are one of `chosen`, four of which are looked for at a time.
 #[inline(always)]
-fn place(id: i64) -> (usize, u64) {
-    let hash = (id as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    ((hash >> (64 - BITS + 6)) as usize, 1 << ((hash >> (64 - BITS)) & 63))
+#[expect(clippy::needless_bitwise_bool, reason = "no question is asked, so many ids are compared at once")]
+fn appearances<I: Id>(chosen: &[Candidate], ids: &[I]) -> usize {
+    let mut found = 0;
+    for four in chosen.chunks(4) {
+        let mut wanted = [four[0].id; 4];
+        for (slot, candidate) in wanted.iter_mut().zip(four) {
+            *slot = candidate.id;
+        }
+        let [a, b, c, d] = wanted;
+        for id in ids {
+            let id = id.widen();
+            found += usize::from((id == a) | (id == b) | (id == c) | (id == d));
+        }
+    }
+    found
+}
+
+/// Some bits of an id, all of which have a say; whoever takes the lowest gets the best mixed.
+#[inline(always)]
+fn hash(id: i64, factor: u32) -> u16 {
+    let bits = id as u64;
+    (((bits ^ (bits >> 32)) as u32).wrapping_mul(factor) >> 18) as u16
 }
 
 #[cfg(test)]
@@ -108,7 +179,8 @@ mod tests {
             let ids: Vec<i64> = ids.iter().map(|id| id * spread).collect();
             let never: Vec<i64> = never.iter().map(|id| id * spread).collect::<HashSet<_>>().into_iter().collect();
             let mut survey = Survey::default();
-            for _ in 0..2 {
+            // More rows than there are stamps.
+            for _ in 0..300 {
                 let plain = survey.is_plain(&ids, &never);
                 let distinct: HashSet<_> = ids.iter().collect();
                 prop_assert_eq!(plain, distinct.len() == ids.len() && ids.iter().all(|&id| id >= 0));
@@ -118,8 +190,22 @@ mod tests {
                     prop_assert_eq!(found.len(), survey.excluded.len());
                     prop_assert_eq!(found, expected);
                 }
-                prop_assert!(survey.bits.iter().all(|&word| word == 0));
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn chosen_ids_stand_alone_if_they_are_counted_once(
+            ids in prop::collection::vec(0_i64..40, 1..60),
+            places in prop::collection::vec(0_usize..60, 0..17),
+        ) {
+            let chosen: Vec<Candidate> =
+                places.iter().map(|place| Candidate { score: 0.0, id: ids[place % ids.len()] }).collect();
+            let distinct = chosen.iter().map(|one| one.id).collect::<HashSet<_>>().len() == chosen.len();
+            let once = chosen.iter().all(|one| ids.iter().filter(|&&id| id == one.id).count() == 1);
+            prop_assert_eq!(stand_alone(&chosen, &ids), distinct && once);
+            prop_assert_eq!(stand_alone::<i64>(&chosen, &[]), distinct);
         }
     }
 

@@ -1,5 +1,5 @@
 /*!
-Eight floats at once: the few operations that the sorting [`network`](crate::network) is written in.
+Eight whole numbers at once: the few operations that the sorting [`network`](crate::network) is written in.
 
 Written once over this trait, compiled for arrays (which compilers turn into whatever vectors the target has, NEON among
 them) and for AVX2. A mask is a vector of bits, all set or all clear in each lane.
@@ -10,19 +10,22 @@ them) and for AVX2. A mask is a vector of bits, all set or all clear in each lan
 /// Lanes of a vector.
 pub(crate) const LANES: usize = 8;
 
-/// Eight `f32`, or eight masks, or eight `u32` in the same bits.
+/// Eight `i32`, or eight masks.
 pub(crate) trait Vector: Copy {
-    fn load(lanes: [f32; LANES]) -> Self;
-    fn store(self) -> [f32; LANES];
-    /// Eight rows of eight as their eight columns.
+    fn load(lanes: [i32; LANES]) -> Self;
+    fn store(self) -> [i32; LANES];
+    /// Eight rows of eight as the bits of their eight columns.
     fn columns(rows: [&[f32; LANES]; LANES]) -> [Self; LANES];
-    /// Where a lane is smaller than the other's. False for NaN.
-    fn below(self, other: Self) -> Self;
-    fn abs(self) -> Self;
+    /// Where a lane is larger than the other's.
+    fn above(self, other: Self) -> Self;
+    /// A mask of the negative lanes.
+    fn negative(self) -> Self;
     fn and(self, other: Self) -> Self;
-    /// The larger; the other's lane where they are equal.
+    /// This vector's bits that are not in the mask.
+    fn without(self, mask: Self) -> Self;
+    fn or(self, other: Self) -> Self;
+    fn xor(self, other: Self) -> Self;
     fn max(self, other: Self) -> Self;
-    /// The smaller; the other's lane where they are equal.
     fn min(self, other: Self) -> Self;
     /// This vector's lanes where the mask is set, the other's elsewhere.
     fn or_else(self, mask: Self, other: Self) -> Self;
@@ -30,69 +33,75 @@ pub(crate) trait Vector: Copy {
     fn count(self, mask: Self) -> Self;
 
     #[inline(always)]
-    fn splat(value: f32) -> Self {
+    fn splat(value: i32) -> Self {
         Self::load([value; LANES])
-    }
-
-    /// The lanes as the counters they are.
-    #[inline(always)]
-    fn counters(self) -> [u32; LANES] {
-        self.store().map(f32::to_bits)
     }
 }
 
-impl Vector for [f32; LANES] {
+impl Vector for [i32; LANES] {
     #[inline(always)]
-    fn load(lanes: [f32; LANES]) -> Self {
+    fn load(lanes: [i32; LANES]) -> Self {
         lanes
     }
 
     #[inline(always)]
-    fn store(self) -> [f32; LANES] {
+    fn store(self) -> [i32; LANES] {
         self
     }
 
     #[inline(always)]
     fn columns(rows: [&[f32; LANES]; LANES]) -> [Self; LANES] {
-        std::array::from_fn(|column| rows.map(|row| row[column]))
+        std::array::from_fn(|column| rows.map(|row| row[column].to_bits() as i32))
     }
 
     #[inline(always)]
-    fn below(self, other: Self) -> Self {
-        std::array::from_fn(|lane| f32::from_bits(if self[lane] < other[lane] { u32::MAX } else { 0 }))
+    fn above(self, other: Self) -> Self {
+        std::array::from_fn(|lane| -i32::from(self[lane] > other[lane]))
     }
 
     #[inline(always)]
-    fn abs(self) -> Self {
-        self.map(f32::abs)
+    fn negative(self) -> Self {
+        self.map(|lane| lane >> 31)
     }
 
     #[inline(always)]
     fn and(self, other: Self) -> Self {
-        std::array::from_fn(|lane| f32::from_bits(self[lane].to_bits() & other[lane].to_bits()))
+        std::array::from_fn(|lane| self[lane] & other[lane])
+    }
+
+    #[inline(always)]
+    fn without(self, mask: Self) -> Self {
+        std::array::from_fn(|lane| self[lane] & !mask[lane])
+    }
+
+    #[inline(always)]
+    fn or(self, other: Self) -> Self {
+        std::array::from_fn(|lane| self[lane] | other[lane])
+    }
+
+    #[inline(always)]
+    fn xor(self, other: Self) -> Self {
+        std::array::from_fn(|lane| self[lane] ^ other[lane])
     }
 
     #[inline(always)]
     fn max(self, other: Self) -> Self {
-        std::array::from_fn(|lane| if self[lane] > other[lane] { self[lane] } else { other[lane] })
+        std::array::from_fn(|lane| self[lane].max(other[lane]))
     }
 
     #[inline(always)]
     fn min(self, other: Self) -> Self {
-        std::array::from_fn(|lane| if self[lane] < other[lane] { self[lane] } else { other[lane] })
+        std::array::from_fn(|lane| self[lane].min(other[lane]))
     }
 
     #[inline(always)]
     fn or_else(self, mask: Self, other: Self) -> Self {
-        std::array::from_fn(|lane| {
-            let bits = mask[lane].to_bits();
-            f32::from_bits((self[lane].to_bits() & bits) | (other[lane].to_bits() & !bits))
-        })
+        std::array::from_fn(|lane| (self[lane] & mask[lane]) | (other[lane] & !mask[lane]))
     }
 
     #[inline(always)]
     fn count(self, mask: Self) -> Self {
-        std::array::from_fn(|lane| f32::from_bits(self[lane].to_bits().wrapping_sub(mask[lane].to_bits())))
+        std::array::from_fn(|lane| self[lane].wrapping_sub(mask[lane]))
     }
 }
 
@@ -105,20 +114,20 @@ pub(crate) mod avx2 {
     use std::arch::x86_64::*;
 
     #[derive(Clone, Copy)]
-    pub(crate) struct Avx2(__m256);
+    pub(crate) struct Avx2(__m256i);
 
     impl Vector for Avx2 {
         #[inline(always)]
-        fn load(lanes: [f32; LANES]) -> Self {
+        fn load(lanes: [i32; LANES]) -> Self {
             // SAFETY: see the module.
-            Self(unsafe { _mm256_loadu_ps(lanes.as_ptr()) })
+            Self(unsafe { _mm256_loadu_si256(lanes.as_ptr().cast()) })
         }
 
         #[inline(always)]
-        fn store(self) -> [f32; LANES] {
-            let mut lanes = [0.0; LANES];
+        fn store(self) -> [i32; LANES] {
+            let mut lanes = [0; LANES];
             // SAFETY: see the module.
-            unsafe { _mm256_storeu_ps(lanes.as_mut_ptr(), self.0) };
+            unsafe { _mm256_storeu_si256(lanes.as_mut_ptr().cast(), self.0) };
             lanes
         }
 
@@ -149,60 +158,76 @@ pub(crate) mod avx2 {
                     _mm256_shuffle_ps::<0xee>(a[5], a[7]),
                 ];
                 [
-                    Self(_mm256_permute2f128_ps::<0x20>(b[0], b[4])),
-                    Self(_mm256_permute2f128_ps::<0x20>(b[1], b[5])),
-                    Self(_mm256_permute2f128_ps::<0x20>(b[2], b[6])),
-                    Self(_mm256_permute2f128_ps::<0x20>(b[3], b[7])),
-                    Self(_mm256_permute2f128_ps::<0x31>(b[0], b[4])),
-                    Self(_mm256_permute2f128_ps::<0x31>(b[1], b[5])),
-                    Self(_mm256_permute2f128_ps::<0x31>(b[2], b[6])),
-                    Self(_mm256_permute2f128_ps::<0x31>(b[3], b[7])),
+                    Self(_mm256_castps_si256(_mm256_permute2f128_ps::<0x20>(b[0], b[4]))),
+                    Self(_mm256_castps_si256(_mm256_permute2f128_ps::<0x20>(b[1], b[5]))),
+                    Self(_mm256_castps_si256(_mm256_permute2f128_ps::<0x20>(b[2], b[6]))),
+                    Self(_mm256_castps_si256(_mm256_permute2f128_ps::<0x20>(b[3], b[7]))),
+                    Self(_mm256_castps_si256(_mm256_permute2f128_ps::<0x31>(b[0], b[4]))),
+                    Self(_mm256_castps_si256(_mm256_permute2f128_ps::<0x31>(b[1], b[5]))),
+                    Self(_mm256_castps_si256(_mm256_permute2f128_ps::<0x31>(b[2], b[6]))),
+                    Self(_mm256_castps_si256(_mm256_permute2f128_ps::<0x31>(b[3], b[7]))),
                 ]
             }
         }
 
         #[inline(always)]
-        fn below(self, other: Self) -> Self {
+        fn above(self, other: Self) -> Self {
             // SAFETY: see the module.
-            Self(unsafe { _mm256_cmp_ps::<_CMP_LT_OQ>(self.0, other.0) })
+            Self(unsafe { _mm256_cmpgt_epi32(self.0, other.0) })
         }
 
         #[inline(always)]
-        fn abs(self) -> Self {
+        fn negative(self) -> Self {
             // SAFETY: see the module.
-            Self(unsafe { _mm256_andnot_ps(_mm256_set1_ps(-0.0), self.0) })
+            Self(unsafe { _mm256_srai_epi32::<31>(self.0) })
         }
 
         #[inline(always)]
         fn and(self, other: Self) -> Self {
             // SAFETY: see the module.
-            Self(unsafe { _mm256_and_ps(self.0, other.0) })
+            Self(unsafe { _mm256_and_si256(self.0, other.0) })
+        }
+
+        #[inline(always)]
+        fn without(self, mask: Self) -> Self {
+            // SAFETY: see the module.
+            Self(unsafe { _mm256_andnot_si256(mask.0, self.0) })
+        }
+
+        #[inline(always)]
+        fn or(self, other: Self) -> Self {
+            // SAFETY: see the module.
+            Self(unsafe { _mm256_or_si256(self.0, other.0) })
+        }
+
+        #[inline(always)]
+        fn xor(self, other: Self) -> Self {
+            // SAFETY: see the module.
+            Self(unsafe { _mm256_xor_si256(self.0, other.0) })
         }
 
         #[inline(always)]
         fn max(self, other: Self) -> Self {
             // SAFETY: see the module.
-            Self(unsafe { _mm256_max_ps(self.0, other.0) })
+            Self(unsafe { _mm256_max_epi32(self.0, other.0) })
         }
 
         #[inline(always)]
         fn min(self, other: Self) -> Self {
             // SAFETY: see the module.
-            Self(unsafe { _mm256_min_ps(self.0, other.0) })
+            Self(unsafe { _mm256_min_epi32(self.0, other.0) })
         }
 
         #[inline(always)]
         fn or_else(self, mask: Self, other: Self) -> Self {
             // SAFETY: see the module.
-            Self(unsafe { _mm256_blendv_ps(other.0, self.0, mask.0) })
+            Self(unsafe { _mm256_blendv_epi8(other.0, self.0, mask.0) })
         }
 
         #[inline(always)]
         fn count(self, mask: Self) -> Self {
             // SAFETY: see the module.
-            let counted = unsafe { _mm256_sub_epi32(_mm256_castps_si256(self.0), _mm256_castps_si256(mask.0)) };
-            // SAFETY: see the module.
-            Self(unsafe { _mm256_castsi256_ps(counted) })
+            Self(unsafe { _mm256_sub_epi32(self.0, mask.0) })
         }
     }
 }

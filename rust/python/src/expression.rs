@@ -16,7 +16,7 @@ use arrow_data::ArrayData;
 use arrow_schema::{DataType, Field, Fields};
 use nvmine_core::mine::mine_rows;
 use nvmine_core::rows::Stored;
-use nvmine_core::{Error, Exclusions, Id, Ids, Layout, Output, REASONS, Request, Score};
+use nvmine_core::{Error, Exclusions, Extent, Id, Ids, Layout, Output, REASONS, Request, Score};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -193,7 +193,8 @@ impl Part<'_> {
         };
         let refused = |error: Error| self.refused(&error);
         request.check().map_err(refused)?;
-        let mut output = Output::new(&request, &self.call.policy, false).map_err(refused)?;
+        let mut output =
+            Output::new(&request, &self.call.policy, Extent { ranks: false, reasons: true }).map_err(refused)?;
         let mut work = || mine_rows(&request, &self.call.policy, 0..request.layout.rows(), &mut output);
         if self.alone || scores.values.len() < CANDIDATES_ALONE {
             work().map_err(refused)?;

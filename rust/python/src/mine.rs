@@ -6,7 +6,7 @@ use crate::policy::CorePolicy;
 use crate::pool::detached;
 use numpy::{Element, IntoPyArray, PyArrayMethods, PyReadonlyArray1};
 use nvmine_core::mine::mine_rows;
-use nvmine_core::{Anchor, Exclusions, Id, Ids, Layout, Output, Policy, REASONS, Request, Score};
+use nvmine_core::{Anchor, Exclusions, Extent, Id, Ids, Layout, Output, Policy, REASONS, Request, Score};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::num::NonZeroUsize;
@@ -21,7 +21,7 @@ type OffsetsAndIds<'py> = (PyReadonlyArray1<'py, i64>, PyReadonlyArray1<'py, i64
 /// `shape` is (rows, columns) of dense scores, or None with `offsets` of ragged ones. Returns a dict of flat arrays.
 #[pyfunction]
 #[pyo3(signature = (policy, scores, *, shape, offsets, ids, pos_scores, pos_offsets, exclusions, classes, keys, ranks,
-    threads))]
+    reasons, threads))]
 #[expect(clippy::too_many_arguments, reason = "one array each, all named by the caller")]
 pub(crate) fn mine<'py>(
     py: Python<'py>,
@@ -36,6 +36,7 @@ pub(crate) fn mine<'py>(
     classes: Option<PyReadonlyArray1<'py, i64>>,
     keys: Option<PyReadonlyArray1<'py, u64>>,
     ranks: bool,
+    reasons: bool,
     threads: Option<NonZeroUsize>,
 ) -> Result<Bound<'py, PyDict>, Failure> {
     let scores = Scores::extract(scores)?;
@@ -60,7 +61,7 @@ pub(crate) fn mine<'py>(
         exclusions: &excluded,
         classes: classes.as_ref().map(|classes| elements("identity", classes)).transpose()?,
         keys: keys.as_ref().map(|keys| elements("query_ids", keys)).transpose()?,
-        ranks,
+        extent: Extent { ranks, reasons },
         threads,
     };
     match &scores {
@@ -81,7 +82,7 @@ struct Call<'a> {
     exclusions: &'a [Exclusions<'a>],
     classes: Option<&'a [i64]>,
     keys: Option<&'a [u64]>,
-    ranks: bool,
+    extent: Extent,
     threads: Option<NonZeroUsize>,
 }
 
@@ -120,7 +121,7 @@ impl Call<'_> {
             keys: self.keys,
         };
         request.check()?;
-        let mut output = Output::new(&request, self.policy, self.ranks)?;
+        let mut output = Output::new(&request, self.policy, self.extent)?;
         let mut start = 0;
         while start < self.layout.rows() {
             let end = self.block_end(start);
@@ -128,7 +129,7 @@ impl Call<'_> {
             py.check_signals()?;
             start = end;
         }
-        to_python(py, output, self.ranks)
+        to_python(py, output, self.extent)
     }
 
     /// Where a block of at most [`BLOCK_CELLS`] cells ends that starts at a row; a cell counts once for each anchor.
@@ -148,18 +149,20 @@ impl Call<'_> {
     }
 }
 
-fn to_python<T: Element>(py: Python<'_>, output: Output<T>, ranks: bool) -> Result<Bound<'_, PyDict>, Failure> {
+fn to_python<T: Element>(py: Python<'_>, output: Output<T>, extent: Extent) -> Result<Bound<'_, PyDict>, Failure> {
     let rows = output.counts.len();
     let result = PyDict::new(py);
     let wide = [rows, output.n];
     result.set_item("ids", output.ids.into_pyarray(py).reshape(wide)?)?;
     result.set_item("scores", output.scores.into_pyarray(py).reshape(wide)?)?;
-    if ranks {
+    if extent.ranks {
         result.set_item("ranks", output.ranks.into_pyarray(py).reshape(wide)?)?;
     }
     result.set_item("counts", output.counts.into_pyarray(py))?;
     result.set_item("ceilings", output.ceilings.into_pyarray(py))?;
     result.set_item("candidates", output.candidates.into_pyarray(py))?;
-    result.set_item("rejected", output.rejected.into_pyarray(py).reshape([rows, REASONS.len()])?)?;
+    if extent.reasons {
+        result.set_item("rejected", output.rejected.into_pyarray(py).reshape([rows, REASONS.len()])?)?;
+    }
     Ok(result)
 }
