@@ -56,9 +56,14 @@ ARRAYS = {
     "mining",
     "negatives",
     "policy",
+    "shingles",
+    "words",
 }
 ALLOWED = {
-    **dict.fromkeys(("arrays", "audit", "ensemble", "errors", "extras", "mining", "negatives", "policy"), ARRAYS),
+    **dict.fromkeys(
+        ("arrays", "audit", "ensemble", "errors", "extras", "mining", "negatives", "policy", "shingles", "words"),
+        ARRAYS,
+    ),
     "data": ARRAYS | {"data"},
     "teachers": ARRAYS | {"data", "teachers"},
     "search": ARRAYS | {"data", "search"},

@@ -29,7 +29,12 @@ pub(crate) struct Dense {
 pub(crate) fn levels<S: Score, I: Id>(request: &Request<'_, S, I>, policy: &Policy) -> Option<usize> {
     let dense = matches!(request.layout, Layout::Dense { .. });
     let window = if policy.sampling == Sampling::Top { Some(policy.n) } else { policy.pool };
-    if !dense || !S::FITS_F32 || request.classes.is_some() || policy.anchor == Anchor::Each {
+    if !dense
+        || !S::FITS_F32
+        || request.classes.is_some()
+        || policy.anchor == Anchor::Each
+        || policy.near_duplicate.is_some()
+    {
         return None;
     }
     // One more than the window shows whether it ends among equal scores; another stands in for a positive.

@@ -10,6 +10,7 @@ use crate::dense::Dense;
 use crate::error::Error;
 use crate::filter::{Filter, Identity, bound};
 use crate::mine::Request;
+use crate::near::{Guard, Texts};
 use crate::network::LANES;
 use crate::output::Rows;
 use crate::policy::{Anchor, OnMissing, OnShort, Policy, Sampling};
@@ -24,6 +25,7 @@ use std::ops::Range;
 pub(crate) struct Miner {
     dense: Dense,
     filter: Filter,
+    guard: Guard,
     race: Race,
     positives: Vec<f64>,
     valid: Vec<Candidate>,
@@ -136,20 +138,23 @@ impl Miner {
         if policy.anchor == Anchor::Each {
             for positive in 0..self.positives.len() {
                 let anchor = self.positives[positive];
-                self.select(policy, query, key, anchor, candidates, counts, &mut rows.next())?;
+                self.select(request.texts.as_ref(), policy, query, key, anchor, candidates, counts, &mut rows.next())?;
             }
             return Ok(());
         }
         match policy.anchor.of(&self.positives) {
-            Some(anchor) => self.select(policy, query, key, anchor, candidates, counts, &mut rows.next()),
+            Some(anchor) => {
+                self.select(request.texts.as_ref(), policy, query, key, anchor, candidates, counts, &mut rows.next())
+            }
             None => Ok(()),
         }
     }
 
-    /// Ceiling and order for one anchor, in the general way.
+    /// Ceiling, order and guard for one anchor, in the general way.
     #[expect(clippy::too_many_arguments, reason = "the state of one query, used here alone")]
     fn select<T: Stored>(
         &mut self,
+        texts: Option<&Texts<'_>>,
         policy: &Policy,
         query: usize,
         key: u64,
@@ -159,10 +164,16 @@ impl Miner {
         row: &mut Rows<'_, T>,
     ) -> Result<(), Error> {
         bound(&self.valid, policy.ceiling(anchor), policy.floor(), &mut counts, &mut self.survivors);
-        let found = self.survivors.len();
         // The best need no order among the others.
         let window = if policy.sampling == Sampling::Top { policy.n } else { policy.window() };
-        best(&mut self.survivors, policy.shift.saturating_add(window).min(found));
+        let wanted = policy.shift.saturating_add(window);
+        let found = if let Some(near) = policy.near_duplicate {
+            self.guard.prune(texts, near, query, wanted, &mut self.survivors, &mut counts)?
+        } else {
+            let found = self.survivors.len();
+            best(&mut self.survivors, wanted.min(found));
+            found
+        };
         self.emit(policy, query, key, anchor, candidates, found, counts, row)
     }
 

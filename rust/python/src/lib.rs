@@ -16,6 +16,7 @@ mod plugin;
 mod policy;
 mod pool;
 mod search;
+mod shingles;
 
 use pyo3::prelude::*;
 
@@ -30,6 +31,8 @@ mod _core {
     use crate::policy::CorePolicy;
     #[pymodule_export]
     use crate::search::{Best, score_pairs};
+    #[pymodule_export]
+    use crate::shingles::shingles;
     #[pymodule_export]
     const VERSION: &str = env!("CARGO_PKG_VERSION");
     #[pymodule_export]
