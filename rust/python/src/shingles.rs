@@ -15,12 +15,12 @@ type CountsAndHashes<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<u64>
 /// The words of a text come separated by single spaces; `nvmine.Shingles` says what they are.
 #[pyfunction]
 #[pyo3(signature = (texts, words, *, threads))]
-pub(crate) fn shingles<'py>(
-    py: Python<'py>,
+pub(crate) fn shingles(
+    py: Python<'_>,
     texts: Vec<PyBackedStr>,
     words: NonZeroUsize,
     threads: Option<NonZeroUsize>,
-) -> Result<CountsAndHashes<'py>, Failure> {
+) -> Result<CountsAndHashes<'_>, Failure> {
     let (counts, values) = detached(py, threads, || hash(&texts, words.get()))?;
     py.check_signals()?;
     Ok((counts.into_pyarray(py), values.into_pyarray(py)))
