@@ -2,8 +2,8 @@
 
 python benches/near.py [queries] [candidates] [passages]
 
-Texts have 12 to 30 words of a vocabulary with a few common ones; a third of them are another text with one word changed.
-Candidates are drawn from a narrow range of passages, in which copies lie side by side. The best of three runs counts; the
+Texts have 12 to 30 words of a vocabulary with a few common ones; a third of them are another with one word changed.
+Candidates are drawn from a narrow range of passages, where copies lie side by side. The best of three runs counts; the
 first thousand queries are checked against Python sets.
 """
 
