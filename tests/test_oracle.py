@@ -286,7 +286,7 @@ def batches_with_texts(draw: st.DrawFn, sampling: str | None = None) -> tuple[or
     # Copies are common: texts are drawn from a few, and may lose their last word.
     few = draw(st.lists(text, min_size=1, max_size=6))
     texts = [few[at][: draw(st.sampled_from([-2, 99]))] for at in draw(many(len(few), count))]
-    own = draw(st.none() | st.lists(text, min_size=len(queries), max_size=len(queries)))
+    own = [few[at] for at in draw(many(len(few), len(queries)))] if draw(st.booleans()) else None
     given_positives = arguments["pos_ids"] if draw(st.booleans()) else None
     if given_positives is None:
         arguments["exclude_ids"] = [np.array(query.excluded, np.int64) for query in queries]
