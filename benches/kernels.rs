@@ -21,6 +21,7 @@ const POLICY: Policy = Policy {
     method: Method::Margin(0.05),
     max_score: None,
     min_score: None,
+    near_duplicate: None,
     shift: 0,
     pool: None,
     n: 4,
@@ -112,6 +113,7 @@ fn main() {
             exclusions: if with_ids { &exclusions } else { &[] },
             classes: None,
             keys: None,
+            texts: None,
         };
         let runs = if wanted.is_empty() { 7 } else { 1 };
         let mut best = f64::INFINITY;

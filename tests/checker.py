@@ -29,6 +29,7 @@ def check(folder: Path) -> None:
     passages = pl.read_parquet(folder / "passages.parquet")
     names, texts = passages["passage_id"].to_list(), [normal(text) for text in passages["text"]]
     number = {name: row for row, name in enumerate(names)}
+    query_words = {name: shingles(text) for name, text in pl.read_parquet(folder / "queries.parquet").iter_rows()}
     query_texts = {name: normal(text) for name, text in pl.read_parquet(folder / "queries.parquet").iter_rows()}
     candidates = {row["query_id"]: row for row in read(folder, "candidates/*.parquet")}
     pairs = Counter((query, names[passage]) for query, row in candidates.items() for passage in row["pos_ids"])
@@ -66,6 +67,17 @@ def check(folder: Path) -> None:
         require(len(set(negative_texts)) == len(ids), "a negative is repeated")
         require(not set(negative_texts) & {texts[place] for place in kept["pos_ids"]}, "a negative is a positive")
         require(query_texts[query] not in negative_texts and query not in ids, "a negative is the query itself")
+        if policy["near_duplicate"] is not None:
+            shown = [query_words[query], *(shingles(passages["text"][place]) for place in kept["pos_ids"])]
+            for place in places:
+                own = shingles(passages["text"][place])
+                near = [
+                    1
+                    for other in shown
+                    if own & other and len(own & other) / len(own | other) >= policy["near_duplicate"]
+                ]
+                require(not near, "a negative is near a positive, the query or another negative")
+                shown.append(own)
 
 
 def ceiling(positive_scores: list[float], policy: dict) -> float:
@@ -85,6 +97,13 @@ def normal(text: str) -> str:
     """The text without regard to letter case, white space and the way that accents are written."""
     folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
     return " ".join(folded.split())
+
+
+def shingles(text: str) -> set[tuple[str, ...]]:
+    """All runs of three words, or of as many as there are."""
+    words = "".join(letter if letter.isalnum() else " " for letter in normal(text)).split()
+    size = min(3, len(words))
+    return {tuple(words[start : start + size]) for start in range(len(words) - size + 1)} if words else set()
 
 
 def read(folder: Path, pattern: str) -> list[dict]:

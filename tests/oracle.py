@@ -17,6 +17,7 @@ REASONS = (
     "no_anchor",
     "ceiling",
     "floor",
+    "near_duplicate",
     "shifted",
     "beyond_pool",
     "not_sampled",
@@ -33,6 +34,7 @@ class Rule:
     margin: float = 0.05
     max_score: float | None = None
     min_score: float | None = None
+    near_duplicate: float | None = None
     shift: int | None = None
     pool: int | str | None = None
     n: int = 4
@@ -57,6 +59,9 @@ class Query:
     ids: list[int] | None = None  # None: the column numbers
     ids_type: str = "int64"
     excluded: list[int] = field(default_factory=list)
+    positives: list[int] = field(default_factory=list)  # Those of the excluded that come as positives.
+    text: str | None = None  # The query's own
+    texts: list[str] | None = None  # Of the passages
     classes: list[int] | None = None
     key: int = 0
 
@@ -139,11 +144,19 @@ def for_anchor(query: Query, rule: Rule, ids: list[int], fates: dict[int, str], 
     # 5. The survivors, best first, ties by id.
     survivors = [place for place in valid if place not in fates]
 
-    # 6. and 7. Those before and those after the pool.
     shift = rule.shift if rule.shift is not None else 10 if rule.method == "shift" else 0
     pool_size = rule.pool
     if pool_size is None:
         pool_size = "all" if rule.sampling == "top" else max(10, rule.n)
+
+    # Those that are too similar to something better; nobody looks further than the picks need.
+    if rule.near_duplicate is not None:
+        enough = rule.n if rule.sampling == "top" else math.inf if pool_size == "all" else pool_size
+        near = near_duplicates(query, rule.near_duplicate, [(place, ids[place]) for place in survivors], shift + enough)
+        fates |= dict.fromkeys(near, "near_duplicate")
+        survivors = [place for place in survivors if place not in near]
+
+    # 6. and 7. Those before and those after the pool.
     end = len(survivors) if pool_size == "all" else shift + pool_size
     fates |= dict.fromkeys(survivors[:shift], "shifted")
     fates |= dict.fromkeys(survivors[end:], "beyond_pool")
@@ -171,6 +184,38 @@ def for_anchor(query: Query, rule: Rule, ids: list[int], fates: dict[int, str], 
         ranks=[valid.index(place) + 1 for place in picks],
         photo_finish=photo_finish,
     )
+
+
+def near_duplicates(query: Query, share: float, survivors: list[tuple[int, int]], enough: float) -> set[int]:
+    """The places of survivors (place, id), best first, that are near a positive, the query or a better one."""
+    shown = [] if query.text is None else [shingles(query.text)]
+    shown += [shingles(text_of(passage, query)) for passage in query.positives if passage >= 0]
+    near: set[int] = set()
+    kept = 0
+    for place, passage in survivors:
+        if kept >= enough:
+            break
+        own = shingles(text_of(passage, query))
+        if any(own & other and len(own & other) / len(own | other) >= share for other in shown):
+            near.add(place)
+        else:
+            shown.append(own)
+            kept += 1
+    return near
+
+
+def text_of(passage: int, query: Query) -> str:
+    """The text of a passage that there is."""
+    if query.texts is None or passage >= len(query.texts):
+        raise RefusalError("id")
+    return query.texts[passage]
+
+
+def shingles(text: str) -> set[tuple[str, ...]]:
+    """All runs of three words, or of as many as there are."""
+    words = "".join(letter if letter.isalnum() else " " for letter in text.casefold()).split()
+    size = min(3, len(words))
+    return {tuple(words[start : start + size]) for start in range(len(words) - size + 1)} if words else set()
 
 
 def is_padding(number: int, ids_type: str) -> bool:

@@ -47,7 +47,20 @@ def test_mine_then_again_then_audit(pairs: Path, tmp_path: Path) -> None:
 
 def test_options_reach_the_policy(pairs: Path, tmp_path: Path) -> None:
     options = ("--method", "margin", "--margin", "0.5", "--sampling", "softmax", "--first", "1", "--pool", "7")
-    options += ("--seed", "9", "--anchor", "max", "--on-short", "drop", "--n", "2", "--min-score", "0.1")
+    options += (
+        "--seed",
+        "9",
+        "--anchor",
+        "max",
+        "--on-short",
+        "drop",
+        "--n",
+        "2",
+        "--min-score",
+        "0.1",
+        "--near-duplicate",
+        "0.8",
+    )
     done = nvmine_command("mine", pairs, "--out", tmp_path / "run", "--depth", "5", *options)
     assert done.returncode == 0, done.stderr
     policy = nvmine.open_run(tmp_path / "run").policy
@@ -62,6 +75,7 @@ def test_options_reach_the_policy(pairs: Path, tmp_path: Path) -> None:
         on_short="drop",
         n=2,
         min_score=0.1,
+        near_duplicate=0.8,
     )
 
 
@@ -74,6 +88,10 @@ BAD = {
     "a percentage that is none": (
         ["mine", "{pairs}", "--percentage", "95", "--out", "{tmp}/run"],
         "PolicyError: column 'percentage'",
+    ),
+    "a similarity that is none": (
+        ["mine", "{pairs}", "--near-duplicate", "80", "--out", "{tmp}/run"],
+        "PolicyError: column 'near_duplicate'",
     ),
     "a pool that is no number": (["mine", "{pairs}", "--pool", "most", "--out", "{tmp}/run"], "column 'pool'"),
     "an option of encoders": (["mine", "{pairs}", "--dtype", "float16", "--out", "{tmp}/run"], "column 'dtype'"),

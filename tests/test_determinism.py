@@ -26,6 +26,8 @@ POLICIES: dict[str, dict[str, Any]] = {
     "softmax": {"n": 3, "sampling": "softmax", "temperature": 0.1},
     "simans": {"n": 3, "sampling": "simans", "simans_a": 5.0, "anchor": "max"},
     "bins": {"n": 3, "sampling": "bins", "bins": 4, "shift": 1},
+    "near": {"n": 3, "near_duplicate": 0.4, "anchor": "each", "on_short": "drop"},
+    "near_uniform": {"n": 3, "near_duplicate": 0.4, "sampling": "uniform", "pool": 5, "shift": 1},
 }
 each_policy = pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
 
@@ -45,6 +47,8 @@ class Batch:
         self.identity = random.integers(0, 35, 40)
         self.positives = [random.choice([0.9, 0.75, 0.5, 0.1], random.integers(1, 4)) for _ in range(queries)]
         self.pos_ids = [random.integers(0, 40, 2) for _ in range(queries)]
+        self.texts = [" ".join(random.choice(list("abcdef"), random.integers(0, 6))) for _ in range(40)]
+        self.own = [self.texts[row] for row in random.integers(0, 40, queries)]
         self.keys = np.array([f"query {row}" for row in range(queries)])
 
     def arguments(self, rows: slice = slice(None)) -> dict[str, Any]:
@@ -55,6 +59,8 @@ class Batch:
             "pos_ids": self.pos_ids[rows],
             "query_ids": self.keys[rows],
             "identity": self.identity,
+            "passage_texts": self.texts,
+            "query_texts": self.own[rows],
             "ranks": True,
         }
 

@@ -1,7 +1,7 @@
 """The fast kernels against the general way, on matrices of every width about every boundary.
 
-With ``ranks`` each row goes the general way, candidate by candidate; without, rows of a dense matrix go eight at a time,
-and whole rows in order are only looked at about their ceiling. All of them must give the same.
+With ``ranks`` each row goes the general way, candidate by candidate; without, rows of a dense matrix go eight at a time
+and rows in order are only looked at about their ceiling. All of them must give the same.
 """
 
 from __future__ import annotations

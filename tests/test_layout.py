@@ -56,6 +56,8 @@ ARRAYS = {
     "mining",
     "negatives",
     "policy",
+    "shingles",
+    "words",
 }
 ALLOWED = {
     **dict.fromkeys(ARRAYS | {"polars"}, ARRAYS),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from fractions import Fraction
 from typing import Any
 
@@ -18,7 +18,7 @@ from hypothesis import assume, given, settings
 import nvmine
 import oracle
 from nvmine.audit import REASONS
-from nvmine.errors import NvmineError, ScoreError, ShortError
+from nvmine.errors import IdError, NvmineError, ScoreError, ShortError
 
 try:
     import torch
@@ -31,7 +31,7 @@ ANCHORS = ("min", "max", "mean", "each")
 SCORE_TYPES = ("float16", "bfloat16", "float32", "float64")
 ID_TYPES = (None, "int32", "int64", "uint32", "uint64")
 PASSAGES = 20
-REFUSALS = {"score": ScoreError, "short": ShortError}
+REFUSALS = {"score": ScoreError, "short": ShortError, "id": IdError}
 
 
 def needs_torch(dtype: str) -> None:
@@ -284,6 +284,41 @@ def test_every_method_and_sampler(method: str, sampling: str, data: st.DataObjec
 def test_every_type_of_scores_and_ids(dtype: str, ids_type: str | None, data: st.DataObject) -> None:
     needs_torch(dtype)
     assert_as_oracle(*data.draw(batches(dtype=dtype, ids_type=ids_type)))
+
+
+@st.composite
+def batches_with_texts(draw: st.DrawFn, sampling: str | None = None) -> tuple[oracle.Rule, list[Any], dict[str, Any]]:
+    """A batch whose texts are made of three words, so that many are alike; some ids may have none."""
+    ids_type = draw(st.sampled_from([None, "int64", "uint32"]))
+    rule, queries, arguments = draw(batches(sampling=sampling, ids_type=ids_type))
+    rule = replace(rule, near_duplicate=draw(st.sampled_from([0.2, 1 / 3, 0.5, 2 / 3, 1.0])))
+    text = st.lists(st.sampled_from(["a", "b", "A", "c,", "-"]), max_size=7).map(" ".join)
+    count = draw(st.sampled_from([PASSAGES, PASSAGES, PASSAGES, PASSAGES - 5]))
+    # Copies are common: texts are drawn from a few, and may lose their last word.
+    few = draw(st.lists(text, min_size=1, max_size=6))
+    texts = [few[at][: draw(st.sampled_from([-2, 99]))] for at in draw(many(len(few), count))]
+    own = [few[at] for at in draw(many(len(few), len(queries)))] if draw(st.booleans()) else None
+    given_positives = arguments["pos_ids"] if draw(st.booleans()) else None
+    if given_positives is None:
+        arguments["exclude_ids"] = [np.array(query.excluded, np.int64) for query in queries]
+    queries = [
+        replace(
+            query,
+            texts=texts,
+            text=None if own is None else own[row],
+            positives=[] if given_positives is None else given_positives[row].tolist(),
+        )
+        for row, query in enumerate(queries)
+    ]
+    passages = nvmine.Shingles.of(texts) if draw(st.booleans()) else texts
+    return rule, queries, arguments | {"pos_ids": given_positives, "passage_texts": passages, "query_texts": own}
+
+
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+@settings(max_examples=150)
+@given(data=st.data())
+def test_near_duplicates(sampling: str, data: st.DataObject) -> None:
+    assert_as_oracle(*data.draw(batches_with_texts(sampling)))
 
 
 @pytest.mark.slow

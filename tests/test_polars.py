@@ -284,6 +284,10 @@ def test_in_a_group_by_and_over() -> None:
 def test_policies_that_an_expression_cannot_follow() -> None:
     with pytest.raises(PolicyError, match="explode pos_scores"):
         nvmine.polars.mine("scores", "pos_scores", anchor="each")
+    with pytest.raises(
+        PolicyError, match=r"near_duplicate.*use nvmine.mine with passage_texts, or nvmine.mine_dataset"
+    ):
+        nvmine.polars.mine("scores", "pos_scores", near_duplicate=0.8)
     with pytest.raises(PolicyError, match="give query_ids"):
         nvmine.polars.mine("scores", "pos_scores", sampling="uniform")
     with pytest.raises(PolicyError, match="no such field"):

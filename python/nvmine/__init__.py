@@ -14,6 +14,7 @@ from nvmine.errors import NvmineError
 from nvmine.mining import mine
 from nvmine.negatives import Negatives
 from nvmine.policy import Policy
+from nvmine.shingles import Shingles
 
 if TYPE_CHECKING:
     from nvmine import polars
@@ -25,6 +26,7 @@ __all__ = [
     "NvmineError",
     "Policy",
     "Run",
+    "Shingles",
     "__version__",
     "ensemble",
     "jaccard",

@@ -16,8 +16,10 @@ __all__ = [
     "mine",
     "read_arrow",
     "score_pairs",
+    "shingles",
 ]
 
+_Hashes = tuple[npt.NDArray[np.int64], npt.NDArray[np.uint64]]
 _Lists = tuple[int, npt.NDArray[np.int64], npt.NDArray[np.int64]]
 
 VERSION: Final[str]
@@ -33,6 +35,7 @@ class Policy:
         margin: float,
         max_score: float | None,
         min_score: float | None,
+        near_duplicate: float | None,
         shift: int,
         pool: int | None,
         n: int,
@@ -101,10 +104,12 @@ def mine(
     exclusions: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]],
     classes: npt.NDArray[np.int64] | None,
     keys: npt.NDArray[np.uint64] | None,
+    texts: tuple[_Hashes, _Hashes | None, tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]] | None] | None,
     ranks: bool,
     reasons: bool,
     threads: int | None,
 ) -> dict[str, npt.NDArray[Any]]: ...
+def shingles(texts: list[str], words: int, *, threads: int | None) -> _Hashes: ...
 def ensemble(
     teachers: list[tuple[_Lists, npt.NDArray[Any], npt.NDArray[np.int64] | None, npt.NDArray[np.float64]]],
     keys: npt.NDArray[np.uint64],

@@ -18,7 +18,8 @@ REASONS: tuple[str, ...] = tuple(_core.REASONS)
 
 ``padding`` (a sentinel id), ``not_finite`` (a NaN or infinite score), ``positive`` (a positive, one with the same text,
 or the query itself), ``duplicate`` (the same passage again), ``no_anchor`` (the query has no positive and is skipped),
-``ceiling`` and ``floor`` (the score), ``shifted`` (one of the first `shift`), ``beyond_pool`` (past `pool`),
+``ceiling`` and ``floor`` (the score), ``near_duplicate`` (too similar to a positive, the query or a better survivor),
+``shifted`` (one of the first `shift`), ``beyond_pool`` (past `pool`),
 ``not_sampled`` (a survivor that was not picked), ``dropped`` (picked, but the query was short and dropped).
 """
 

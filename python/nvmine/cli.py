@@ -69,6 +69,9 @@ def mine(
     margin: Annotated[float, _option(_RULE, "For margin: this far below the anchor.")] = _DEFAULTS.margin,
     max_score: Annotated[float | None, _option(_RULE, "Strictly below this. Default for abs: 0.7.")] = None,
     min_score: Annotated[float | None, _option(_RULE, "At least this.")] = None,
+    near_duplicate: Annotated[
+        float | None, _option(_RULE, "Reject what shares this much with a better one, a positive or the query.")
+    ] = None,
     shift: Annotated[int | None, _option(_RULE, "Survivors left out at the top. Default for shift: 10.")] = None,
     pool: Annotated[
         str | None, _option(_RULE, "Survivors drawn from, or all. Default: 10 for samplers, all for top.")

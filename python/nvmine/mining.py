@@ -19,6 +19,7 @@ from nvmine.errors import NvmineError, PolicyError, ShapeError
 from nvmine.keys import read_keys
 from nvmine.negatives import Negatives
 from nvmine.policy import Policy, PolicyFields, takes_policy_fields
+from nvmine.shingles import Shingles, read_shingles
 
 MOST_THREADS = 1024
 
@@ -33,6 +34,8 @@ def mine(
     query_ids: Any = None,
     exclude_ids: Any = None,
     identity: Any = None,
+    passage_texts: Any = None,
+    query_texts: Any = None,
     policy: Policy | None = None,
     counts: Literal["reasons", "total"] = "reasons",
     ranks: bool = False,
@@ -68,6 +71,12 @@ def mine(
     identity
         (n_passages,) whole numbers, indexed by id: passages with equal numbers are one passage. Excluding one excludes
         all, and of several only the best-scored is considered.
+    passage_texts
+        For `near_duplicate`, which alone looks at them: a :class:`nvmine.Shingles`, which is worth making once for many
+        calls, or a sequence of texts; indexed by id. Positives are compared by their `pos_ids`; those that have no id
+        cannot be.
+    query_texts
+        Likewise the queries' own texts, a row a query. Default: the query is not compared.
     policy
         The whole rule; or give its fields as keywords, see :class:`nvmine.Policy`.
     counts
@@ -89,13 +98,13 @@ def mine(
     Raises
     ------
     PolicyError
-        A field of the policy is wrong.
+        A field of the policy is wrong, or `near_duplicate` is given without `passage_texts`.
     ShapeError, DtypeError
         The arrays do not fit each other, or hold something else than scores and ids.
     ScoreError
         A query has no positive, or a positive score is NaN or infinite.
     IdError
-        An id lies outside `identity`.
+        An id lies outside `identity` or `passage_texts`.
     ShortError
         A query got fewer than `n`, under ``on_short="raise"``.
 
@@ -114,6 +123,12 @@ def mine(
     >>> nvmine.mine(scores, pos_scores, percentage=0.8, n=4).ids
     array([[ 2,  3, -1, -1],
            [ 0, -1, -1, -1]])
+
+    Copies of a better negative are passed over:
+
+    >>> texts = ["the Nile flows north", "Nile: the Nile flows north", "the Rhine flows north"]
+    >>> nvmine.mine([[0.7, 0.6, 0.5]], [0.9], n=2, near_duplicate=0.5, passage_texts=texts).ids
+    array([[0, 2]])
     """
     chosen = Policy.of(policy, fields)
     score_rows = read_rows("scores", scores, "scores")
@@ -121,13 +136,21 @@ def mine(
     candidate_ids = None if ids is None else read_rows("ids", ids, "ids")
     if candidate_ids is not None and not candidate_ids.same_layout(score_rows):
         raise ShapeError(f"ids must have a value for each score: {_describe(candidate_ids)}, {_describe(score_rows)}")
-    exclusions = []
+    exclusions = {}
     for name, data in (("pos_ids", pos_ids), ("exclude_ids", exclude_ids)):
         if data is not None:
             rows = read_rows(name, data, "ids", single=True)
             if len(rows) != len(score_rows):
                 raise ShapeError(f"{name} has {len(rows)} rows for {len(score_rows)} queries")
-            exclusions.append((rows.ragged_offsets(), signed(rows.values)))
+            exclusions[name] = (rows.ragged_offsets(), signed(rows.values))
+    texts = None
+    if chosen.near_duplicate is not None:
+        if passage_texts is None:
+            raise PolicyError("compares texts: give passage_texts, a Shingles or texts by id", column="near_duplicate")
+        passages, own = read_shingles(passage_texts, query_texts, thread_count(threads))
+        if own is not None and len(own) != len(score_rows):
+            raise ShapeError(f"query_texts has {len(own)} texts for {len(score_rows)} queries")
+        texts = (_hashes(passages), None if own is None else _hashes(own), exclusions.get("pos_ids"))
     classes = None if identity is None else signed(read_column("identity", identity))
     query_keys = None if query_ids is None else read_keys("query_ids", query_ids)
     try:
@@ -139,9 +162,10 @@ def mine(
             ids=None if candidate_ids is None else candidate_ids.values,
             pos_scores=widened(positives.values),
             pos_offsets=positives.ragged_offsets(),
-            exclusions=exclusions,
+            exclusions=list(exclusions.values()),
             classes=classes,
             keys=None if query_keys is None else query_keys.keys,
+            texts=texts,
             ranks=ranks,
             reasons=_wants_reasons(counts),
             threads=thread_count(threads),
@@ -198,6 +222,10 @@ def thread_count(threads: int | None) -> int | None:
     if not 1 <= count <= MOST_THREADS:
         raise PolicyError(f"must lie in [1, {MOST_THREADS}], not {count}", column="threads")
     return count
+
+
+def _hashes(shingles: Shingles) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint64]]:
+    return shingles.offsets, shingles.values
 
 
 def _describe(rows: Rows) -> str:

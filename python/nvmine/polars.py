@@ -70,7 +70,8 @@ def mine(
     Raises
     ------
     PolicyError
-        A field of the policy is wrong, ``anchor="each"``, or a `sampling` without `query_ids`.
+        A field of the policy is wrong, ``anchor="each"``, `near_duplicate`, or a `sampling` without
+        `query_ids`.
     polars.exceptions.ComputeError
         When the schema is resolved: a column holds something else than scores and ids. When the data are: a row has
         another number of ids than scores, or what :func:`nvmine.mine` refuses.
@@ -90,6 +91,11 @@ def mine(
             "'each' gives a row a positive, an expression a row a row; explode pos_scores before, leave pos_ids a "
             "list, and use 'min'",
             column="anchor",
+        )
+    if chosen.near_duplicate is not None:
+        raise PolicyError(
+            "compares texts, and an expression has none; use nvmine.mine with passage_texts, or nvmine.mine_dataset",
+            column="near_duplicate",
         )
     if chosen.sampling != "top" and query_ids is None:
         raise PolicyError(

@@ -30,6 +30,8 @@ DEFAULT_SHIFT = 10
 DEFAULT_POOL = 10
 DEFAULT_MAX_SCORE = 0.7
 
+_OPTIONAL_NUMBERS = ("max_score", "min_score", "near_duplicate")
+
 
 class PolicyFields(TypedDict, total=False):
     """The fields of a policy as keyword arguments."""
@@ -39,6 +41,7 @@ class PolicyFields(TypedDict, total=False):
     margin: float
     max_score: float | None
     min_score: float | None
+    near_duplicate: float | None
     shift: int | None
     pool: int | Literal["all"] | None
     n: int
@@ -70,6 +73,11 @@ class Policy:
         For ``margin``; any finite number.
     max_score, min_score
         Exclusive upper and inclusive lower bound, with any method. None: no bound, except 0.7 for ``abs``.
+    near_duplicate
+        A share in (0, 1]: survivors are gone through best first, and one is rejected whose word shingles have a Jaccard
+        similarity of this or more with those of a positive, of the query's own text or of a better survivor that was
+        kept. They are looked at until `shift` and `pool` are full (`shift` and `n` for ``top``); later ones are counted
+        as ever, without being compared. A text without words is near nothing. None: nothing is compared.
     shift
         Survivors left out at the top. None: 10 for ``method="shift"``, else 0.
     pool
@@ -115,6 +123,7 @@ class Policy:
     margin: float = 0.05
     max_score: float | None = None
     min_score: float | None = None
+    near_duplicate: float | None = None
     shift: int | None = None
     pool: int | Literal["all"] | None = None
     n: int = 4
@@ -133,8 +142,8 @@ class Policy:
         for name in ("method", "sampling", "anchor", "on_short", "on_missing"):
             if not isinstance(getattr(self, name), str):
                 raise PolicyError(f"must be a string, not {getattr(self, name)!r}", column=name)
-        for name in ("percentage", "margin", "temperature", "simans_a", "simans_b", "max_score", "min_score"):
-            self._set(name, _number(name, getattr(self, name), optional=name.endswith("_score")))
+        for name in ("percentage", "margin", "temperature", "simans_a", "simans_b", *_OPTIONAL_NUMBERS):
+            self._set(name, _number(name, getattr(self, name), optional=name in _OPTIONAL_NUMBERS))
         for name in ("n", "first", "bins", "shift", "seed"):
             self._set(name, _whole(name, getattr(self, name), optional=name == "shift"))
         if not isinstance(self.pool, str) or self.pool != "all":

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -14,6 +16,7 @@ import nvmine
 from nvmine.data import Dataset, open_dataset
 from nvmine.errors import PolicyError, RunError, SearchError
 from nvmine.run import check_run, pipeline
+from nvmine.run.candidates import CandidateSearch
 from vectors_teacher import WordTeacher
 
 POLICIES = {
@@ -29,6 +32,8 @@ POLICIES = {
     "simans": {"sampling": "simans", "simans_a": 5.0},
     "bins": {"sampling": "bins", "pool": "all", "bins": 4},
     "floor": {"min_score": 0.1},
+    "near": {"near_duplicate": 0.1},
+    "near each": {"near_duplicate": 0.1, "anchor": "each", "sampling": "uniform"},
     "drop": {"method": "abs", "max_score": -0.4, "on_short": "drop", "n": 30},
 }
 
@@ -108,6 +113,52 @@ def test_a_thousand_copies_of_a_passage_starve_nobody(tmp_path: Path) -> None:
     assert negatives[0] == "c0"
     assert sorted(negatives[1:]) == ["o0", "o1", "o2", "o3"][: len(negatives) - 1] or len(set(negatives)) == 4
     checker.check(tmp_path / "run")
+
+
+def near_copies() -> tuple[list[tuple[str, str]], list[str]]:
+    """A query, and a corpus in which hundreds of rewordings of one passage come before all others."""
+    words = ["red", "stone", "bridge", "over", "the", "old", "river", "near", "town"]
+    copies = [" ".join([*words, f"number{copy}"]) for copy in range(300)]
+    others = [f"{word} hill far away from every {word} shore" for word in ("cold", "warm", "north", "south", "iron")]
+    return [("red stone bridge", "stone bridge of red brick and a tower")], [*copies, *others]
+
+
+def mine_near_copies(out: Path, **fields: Any) -> tuple[nvmine.Run, list[str]]:
+    data, passages = near_copies()
+    corpus = out.parent / "corpus.jsonl"
+    rows = [json.dumps({"_id": f"c{row}", "text": text}) for row, text in enumerate(passages)]
+    corpus.write_text("\n".join(rows), "utf-8")
+    teacher = WordTeacher()
+    run = nvmine.mine_dataset(
+        data, corpus=corpus, out=out, teacher=teacher, method="naive", depth=10, progress=False, **fields
+    )
+    texts = dict(run.passages().collect().iter_rows())
+    return run, [texts[name] for name in run.negatives()["negative_ids"][0]]
+
+
+@pytest.mark.parametrize("fields", [{}, {"sampling": "uniform", "pool": 4}, {"shift": 1}], ids=str)
+def test_a_corpus_of_near_copies_starves_nobody(tmp_path: Path, fields: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, negatives = mine_near_copies(tmp_path / "run", near_duplicate=0.5, **fields)
+    checker.check(tmp_path / "run")
+    assert check_run(run).starved == 0
+    assert len(negatives) == 4
+    assert sum(text.startswith("red stone bridge over") for text in negatives) <= 1
+    assert run.manifest.audit is not None
+    assert run.manifest.audit["near_duplicate"] >= 299
+    # Without the search below the ceiling the kept candidates are all copies.
+    monkeypatch.setattr(CandidateSearch, "_hungry", lambda *_: np.empty(0, np.int64))
+    starved, negatives = mine_near_copies(tmp_path / "starved", near_duplicate=0.5, **fields)
+    assert len(negatives) == 1 - fields.get("shift", 0)
+    assert check_run(starved).starved == 1
+
+
+def test_a_near_negative_is_found_out(tmp_path: Path) -> None:
+    """What a run without the guard holds does not pass for the run of one with it."""
+    run, negatives = mine_near_copies(tmp_path / "run")
+    assert all(text.startswith("red stone bridge over") for text in negatives)
+    run.manifest.policy["near_duplicate"] = 0.5
+    with pytest.raises(RunError, match="is near a positive, the query or another negative"):
+        check_run(run)
 
 
 def test_bm25_needs_no_model(small: Dataset, tmp_path: Path) -> None:

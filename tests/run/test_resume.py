@@ -49,7 +49,7 @@ def mine(out, fatal):
             os.kill(os.getpid(), signal.SIGKILL)
         return line
     sys.settrace(lambda frame, *_: line if "/nvmine/run/" in frame.f_code.co_filename else None)
-    nvmine.mine_dataset(data, out=out, teacher=teacher, depth=5, progress=False, sampling="softmax")
+    nvmine.mine_dataset(data, out=out, teacher=teacher, depth=5, progress=False, sampling="softmax", near_duplicate=0.1)
     sys.settrace(None)
 
 for command in sys.stdin:

@@ -9,7 +9,6 @@ word are another matter: the policy's ``near_duplicate`` guard compares shingles
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
 
@@ -17,19 +16,7 @@ import numpy as np
 
 from nvmine.data.dataset import Dataset, Int64Array
 from nvmine.data.labels import compressed_rows
-
-
-def normalise(text: str) -> str:
-    """Return what identity compares: NFC, runs of white space as one space, none at the ends, case folded.
-
-    Examples
-    --------
-    >>> normalise("  Cafe\u0301  du Nord ")
-    'café du nord'
-    """
-    folded = " ".join(unicodedata.normalize("NFC", text).split()).casefold()
-    # Case folding may leave a letter and its accent apart.
-    return unicodedata.normalize("NFC", folded)
+from nvmine.words import normalise
 
 
 def identity_classes(texts: Iterable[str]) -> Int64Array:

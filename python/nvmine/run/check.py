@@ -11,10 +11,12 @@ from dataclasses import dataclass
 import polars as pl
 
 from nvmine.audit import REASONS
-from nvmine.data.identity import identity_classes, normalise
+from nvmine.data.identity import identity_classes
 from nvmine.errors import RunError
 from nvmine.run.folder import Run
+from nvmine.run.near import check_near
 from nvmine.run.storage import verify
+from nvmine.words import normalise
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 
@@ -55,6 +57,7 @@ def check_run(run: Run) -> Summary:
     negatives = run.negatives()
     _check_conservation(run, candidates, negatives)
     _check_legality(run, candidates, negatives)
+    check_near(run, candidates, _results(run, negatives))
     flat = (
         negatives.select("positive_score", "negative_scores")
         .explode("negative_scores", empty_as_null=False)

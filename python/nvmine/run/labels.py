@@ -10,13 +10,14 @@ import polars as pl
 
 from nvmine.data import Dataset, identity_classes, self_passages
 from nvmine.foreign import list_column
+from nvmine.shingles import Shingles
 
 Int64Array = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Labels:
-    """Positives, identity classes and the passages that are a query itself, by row numbers."""
+    """Positives, identity classes, the passages that are a query itself, and shingles of the texts, by row numbers."""
 
     query_ids: list[str]
     passages: int
@@ -26,10 +27,12 @@ class Labels:
     own_offsets: Int64Array
     own_passages: Int64Array
     places: dict[str, int]
+    passage_shingles: Shingles | None = None
+    query_shingles: Shingles | None = None
 
     @classmethod
-    def of(cls, dataset: Dataset) -> Labels:
-        """The labels of a data set. O(total text)."""
+    def of(cls, dataset: Dataset, *, shingles: bool = False, threads: int | None = None) -> Labels:
+        """The labels of a data set, and on request what tells near-duplicates. O(total text)."""
         classes = identity_classes(dataset.passage_texts)
         own_offsets, own_passages = self_passages(dataset, classes)
         return cls(
@@ -41,6 +44,8 @@ class Labels:
             own_offsets=own_offsets,
             own_passages=own_passages,
             places={name: row for row, name in enumerate(dataset.query_ids)},
+            passage_shingles=Shingles.of(dataset.passage_texts, threads=threads) if shingles else None,
+            query_shingles=Shingles.of(dataset.query_texts, threads=threads) if shingles else None,
         )
 
     @property
@@ -52,10 +57,16 @@ class Labels:
         """Positives of the queries `rows`, one after the other, and how many each has."""
         return _gather(self.positive_offsets, self.positive_passages, rows)
 
+    def query_texts(self, query_ids: pl.Series) -> Shingles | None:
+        """The shingles of these queries, where there are any."""
+        return None if self.query_shingles is None else self.query_shingles.take(self._rows(query_ids))
+
     def own(self, query_ids: pl.Series) -> pl.Series:
         """A List column with the passages that are these queries themselves."""
-        rows = np.array([self.places[name] for name in query_ids], np.int64)
-        return list_column("own", *_gather(self.own_offsets, self.own_passages, rows))
+        return list_column("own", *_gather(self.own_offsets, self.own_passages, self._rows(query_ids)))
+
+    def _rows(self, query_ids: pl.Series) -> Int64Array:
+        return np.array([self.places[name] for name in query_ids], np.int64)
 
 
 def _gather(offsets: Int64Array, values: Int64Array, rows: Int64Array) -> tuple[Int64Array, Int64Array]:

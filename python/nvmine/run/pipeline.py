@@ -154,7 +154,7 @@ def mine_dataset(
     with open_workspace(Path(out), wanted) as workspace:
         if not workspace.manifest.finished:
             store_texts(workspace, dataset)
-            labels = Labels.of(dataset)
+            labels = Labels.of(dataset, shingles=chosen.near_duplicate is not None, threads=threads)
             searcher: Callable[[], Searcher]
             exact: Callable[[], ExhaustiveSearcher]
             if isinstance(tutor, Bm25Teacher):

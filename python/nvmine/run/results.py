@@ -31,6 +31,8 @@ def mine_candidates(candidates: pl.DataFrame, labels: Labels, policy: Policy, th
         query_ids=candidates["query_id"],
         exclude_ids=labels.own(candidates["query_id"]),
         identity=labels.classes,
+        passage_texts=labels.passage_shingles,
+        query_texts=labels.query_texts(candidates["query_id"]),
         policy=policy,
         threads=threads,
     )

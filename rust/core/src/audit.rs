@@ -22,6 +22,8 @@ pub enum Reason {
     Ceiling,
     /// Below the floor.
     Floor,
+    /// Too similar to a positive, the query or a better survivor.
+    NearDuplicate,
     /// One of the first `shift` survivors.
     Shifted,
     /// Past the `pool` survivors that are considered.
@@ -33,7 +35,7 @@ pub enum Reason {
 }
 
 /// Names of the reasons, as every output spells them, indexed by `Reason as usize`.
-pub const REASONS: [&str; 11] = [
+pub const REASONS: [&str; 12] = [
     "padding",
     "not_finite",
     "positive",
@@ -41,6 +43,7 @@ pub const REASONS: [&str; 11] = [
     "no_anchor",
     "ceiling",
     "floor",
+    "near_duplicate",
     "shifted",
     "beyond_pool",
     "not_sampled",

@@ -2,8 +2,8 @@
 The mining rule of nvmine: which candidates of a query are its hard negatives.
 
 The data flows through one file after the other: [`policy`] states the rule, [`rows`] reads a query's candidates,
-[`filter`] rejects them for a reason or lets them survive, [`select`] puts the survivors in order, [`sample`] draws from
-them, [`audit`] counts what became of each, and [`mine`](mod@mine) runs all that over many queries at once. [`search`]
+[`filter`] rejects them for a reason or lets them survive, [`select`] puts the survivors in order, [`near`] rejects those
+too similar to a better one, going by their [`shingles`], [`sample`] draws from the others, [`audit`] counts what became of each, and [`mine`](mod@mine) runs all that over many queries at once. [`search`]
 comes before: exact best candidates from blocks of a score matrix. [`ensemble`](mod@ensemble) comes after: several
 teachers' negatives as one; [`jaccard`] says how far they agree.
 
@@ -21,13 +21,16 @@ pub mod filter;
 pub mod jaccard;
 pub mod mine;
 mod miner;
+pub mod near;
 mod network;
 pub mod output;
+mod overlap;
 pub mod policy;
 pub mod rows;
 pub mod sample;
 pub mod search;
 pub mod select;
+pub mod shingles;
 mod survey;
 mod top;
 pub mod turns;
@@ -38,7 +41,9 @@ pub use ensemble::{Ensemble, How, Teacher, ensemble};
 pub use error::Error;
 pub use jaccard::Lists;
 pub use mine::{Exclusions, Request, mine};
+pub use near::Texts;
 pub use output::{Extent, Output};
 pub use policy::{Anchor, Method, OnMissing, OnShort, Policy, Sampling};
 pub use rows::{Id, Ids, Layout, Score};
+pub use shingles::Shingles;
 pub use turns::Duplicates;

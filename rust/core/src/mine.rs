@@ -9,6 +9,7 @@ thread does them all.
 use crate::dense;
 use crate::error::Error;
 use crate::miner::Miner;
+use crate::near::Texts;
 use crate::output::{Extent, Output, Rows};
 use crate::policy::{Anchor, Policy};
 use crate::rows::{Id, Ids, Layout, Score};
@@ -43,6 +44,8 @@ pub struct Request<'a, S, I> {
     pub classes: Option<&'a [i64]>,
     /// The queries' keys for the draws; their row numbers where absent.
     pub keys: Option<&'a [u64]>,
+    /// What a policy with `near_duplicate` compares.
+    pub texts: Option<Texts<'a>>,
 }
 
 impl<S: Score, I: Id> Request<'_, S, I> {
@@ -66,6 +69,9 @@ impl<S: Score, I: Id> Request<'_, S, I> {
         for exclusions in self.exclusions {
             exclusions.layout.check("pos_ids", exclusions.ids.len())?;
             same("pos_ids", exclusions.layout.rows())?;
+        }
+        if let Some(texts) = self.texts {
+            texts.check(rows)?;
         }
         match self.keys {
             Some(keys) => same("query_ids", keys.len()),
@@ -107,7 +113,7 @@ pub fn mine<S: Score, I: Id>(
 ///
 /// # Errors
 /// The error of the first query that cannot be mined: no positive or one that is not finite, an id outside the table of
-/// classes, too few negatives under [`OnShort::Raise`].
+/// classes or the shingles, no shingles although the policy compares them, too few negatives under [`OnShort::Raise`].
 pub fn mine_rows<S: Score, I: Id>(
     request: &Request<'_, S, I>,
     policy: &Policy,
@@ -146,6 +152,7 @@ mod tests {
         method: Method::Margin(0.1),
         max_score: None,
         min_score: None,
+        near_duplicate: None,
         shift: 0,
         pool: None,
         n: 2,
@@ -170,6 +177,7 @@ mod tests {
             exclusions: &[],
             classes: None,
             keys: None,
+            texts: None,
         }
     }
 

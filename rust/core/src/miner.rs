@@ -10,6 +10,7 @@ use crate::dense::Dense;
 use crate::error::Error;
 use crate::filter::{Filter, Identity, bound};
 use crate::mine::Request;
+use crate::near::{Guard, Texts};
 use crate::output::Rows;
 use crate::policy::{Anchor, OnMissing, OnShort, Policy, Sampling};
 use crate::rows::{Id, Score, Stored};
@@ -24,6 +25,7 @@ use std::ops::Range;
 pub(crate) struct Miner {
     dense: Dense,
     filter: Filter,
+    guard: Guard,
     race: Race,
     positives: Vec<f64>,
     valid: Vec<Candidate>,
@@ -80,7 +82,9 @@ impl Miner {
                 let wanted = rows.has_reasons().then_some(&mut counts);
                 let (never, survivors) = (self.filter.excluded(), &mut self.survivors);
                 let found = self.dense.survivors(request, policy, &case, lane, never, wanted, survivors);
-                if let Some(found) = found {
+                if let Some(found) = found
+                    && self.are_apart(request, policy, query, &mut counts)?
+                {
                     self.emit(policy, &case, found, &mut counts, rows)?;
                     continue;
                 }
@@ -88,6 +92,22 @@ impl Miner {
             self.mine(request, policy, query, rows)?;
         }
         Ok(())
+    }
+
+    /// Whether the guard leaves all survivors of the window; if not, others take the place of some.
+    fn are_apart<S, I>(
+        &mut self,
+        request: &Request<'_, S, I>,
+        policy: &Policy,
+        query: usize,
+        counts: &mut Counts,
+    ) -> Result<bool, Error> {
+        let Some(near) = policy.near_duplicate else {
+            return Ok(true);
+        };
+        let window = self.survivors.len();
+        self.guard.prune(request.texts.as_ref(), near, query, window, &mut self.survivors, counts)?;
+        Ok(self.survivors.len() == window)
     }
 
     fn exclude<S: Score, I: Id>(&mut self, request: &Request<'_, S, I>, query: usize) -> Result<(), Error> {
@@ -133,31 +153,40 @@ impl Miner {
         if policy.anchor == Anchor::Each {
             for positive in 0..self.positives.len() {
                 let anchor = self.positives[positive];
-                self.select(policy, &Case::of(request, query, anchor, policy.ceiling(anchor)), counts, rows)?;
+                let case = Case::of(request, query, anchor, policy.ceiling(anchor));
+                self.select(request.texts.as_ref(), policy, &case, counts, rows)?;
             }
             return Ok(());
         }
         match policy.anchor.of(&self.positives) {
             Some(anchor) => {
-                self.select(policy, &Case::of(request, query, anchor, policy.ceiling(anchor)), counts, rows)
+                let case = Case::of(request, query, anchor, policy.ceiling(anchor));
+                self.select(request.texts.as_ref(), policy, &case, counts, rows)
             }
             None => Ok(()),
         }
     }
 
-    /// Ceiling and order for one anchor, in the general way.
+    /// Ceiling, order and guard for one anchor, in the general way.
     fn select<T: Stored>(
         &mut self,
+        texts: Option<&Texts<'_>>,
         policy: &Policy,
         case: &Case,
         mut counts: Counts,
         rows: &mut Rows<'_, T>,
     ) -> Result<(), Error> {
         bound(&self.valid, case.ceiling, policy.floor(), &mut counts, &mut self.survivors);
-        let found = self.survivors.len();
         // The best need no order among the others.
         let window = if policy.sampling == Sampling::Top { policy.n } else { policy.window() };
-        best(&mut self.survivors, policy.shift.saturating_add(window).min(found));
+        let wanted = policy.shift.saturating_add(window);
+        let found = if let Some(near) = policy.near_duplicate {
+            self.guard.prune(texts, near, case.query, wanted, &mut self.survivors, &mut counts)?
+        } else {
+            let found = self.survivors.len();
+            best(&mut self.survivors, wanted.min(found));
+            found
+        };
         self.emit(policy, case, found, &mut counts, rows)
     }
 

@@ -92,6 +92,9 @@ pub struct Policy {
     pub max_score: Option<f64>,
     /// Inclusive lower bound whatever the method.
     pub min_score: Option<f64>,
+    /// Survivors are rejected that are this similar to a positive, the query or a better survivor that was kept: Jaccard
+    /// similarity of word shingles, a share in (0, 1]; see [`near`](crate::near). `None`: nothing is compared.
+    pub near_duplicate: Option<f64>,
     /// Survivors left out at the top.
     pub shift: usize,
     /// Survivors considered after those; `None` for all.
@@ -160,6 +163,11 @@ impl Policy {
                 ));
             }
         }
+        if let Some(share) = self.near_duplicate
+            && !(share > 0.0 && share <= 1.0)
+        {
+            return Err(refuse("near_duplicate", format!("must be a share in (0, 1] such as 0.8, not {share}")));
+        }
         if !(1..=MOST_NEGATIVES).contains(&self.n) {
             return Err(refuse("n", format!("must lie in [1, {MOST_NEGATIVES}], not {}", self.n)));
         }
@@ -180,8 +188,8 @@ impl Policy {
     /// # Examples
     /// ```
     /// # use nvmine_core::policy::*;
-    /// # let policy = Policy { method: Method::Perc(0.95), max_score: None, min_score: None, shift: 0, pool: None, n: 4,
-    /// #     sampling: Sampling::Top, first: 0, anchor: Anchor::Min, on_short: OnShort::Keep,
+    /// # let policy = Policy { method: Method::Perc(0.95), max_score: None, min_score: None, near_duplicate: None, shift: 0, pool: None,
+    /// #     n: 4, sampling: Sampling::Top, first: 0, anchor: Anchor::Min, on_short: OnShort::Keep,
     /// #     on_missing: OnMissing::Raise, seed: 0 };
     /// assert!((policy.ceiling(0.8) - 0.76).abs() < 1e-12);
     /// assert!((policy.ceiling(-0.2) - -0.21).abs() < 1e-12); // below the anchor, for a negative anchor too
@@ -250,6 +258,7 @@ mod tests {
         method: Method::Perc(0.95),
         max_score: None,
         min_score: None,
+        near_duplicate: None,
         shift: 0,
         pool: None,
         n: 4,
@@ -278,6 +287,9 @@ mod tests {
         assert_eq!(field(Policy { method: Method::Abs, ..POLICY }), Some("max_score"));
         assert_eq!(field(Policy { max_score: Some(f64::NAN), ..POLICY }), Some("max_score"));
         assert_eq!(field(Policy { max_score: Some(0.5), min_score: Some(0.5), ..POLICY }), Some("min_score"));
+        for share in [0.0, -0.5, 1.5, f64::NAN] {
+            assert_eq!(field(Policy { near_duplicate: Some(share), ..POLICY }), Some("near_duplicate"));
+        }
         assert_eq!(field(Policy { n: 0, ..POLICY }), Some("n"));
         assert_eq!(field(Policy { pool: Some(3), ..POLICY }), Some("pool"));
         assert_eq!(field(Policy { first: 5, ..POLICY }), Some("first"));

@@ -146,6 +146,7 @@ mod tests {
             method: Method::Naive,
             max_score: None,
             min_score: None,
+            near_duplicate: None,
             shift: 0,
             pool: Some(10),
             n,

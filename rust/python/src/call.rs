@@ -27,6 +27,7 @@ impl Call {
             margin: lines.number("margin")?,
             max_score: lines.optional("max_score")?,
             min_score: lines.optional("min_score")?,
+            near_duplicate: lines.optional("near_duplicate")?,
             shift: lines.number("shift")?,
             pool: lines.optional("pool")?,
             n: lines.number("n")?,

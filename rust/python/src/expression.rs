@@ -190,6 +190,7 @@ impl Part<'_> {
             exclusions: &exclusions,
             classes: None,
             keys: keys.as_deref(),
+            texts: None,
         };
         let refused = |error: Error| self.refused(&error);
         request.check().map_err(refused)?;

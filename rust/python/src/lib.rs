@@ -18,6 +18,7 @@ mod policy;
 mod pool;
 mod read;
 mod search;
+mod shingles;
 
 use pyo3::prelude::*;
 
@@ -34,6 +35,8 @@ mod _core {
     use crate::read::read_arrow;
     #[pymodule_export]
     use crate::search::{Best, score_pairs};
+    #[pymodule_export]
+    use crate::shingles::shingles;
     #[pymodule_export]
     const VERSION: &str = env!("CARGO_PKG_VERSION");
     #[pymodule_export]

@@ -6,7 +6,9 @@ use crate::policy::CorePolicy;
 use crate::pool::detached;
 use numpy::{Element, IntoPyArray, PyArrayMethods, PyReadonlyArray1};
 use nvmine_core::mine::mine_rows;
-use nvmine_core::{Anchor, Exclusions, Extent, Id, Ids, Layout, Output, Policy, REASONS, Request, Score};
+use nvmine_core::{
+    Anchor, Exclusions, Extent, Id, Ids, Layout, Output, Policy, REASONS, Request, Score, Shingles, Texts,
+};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::num::NonZeroUsize;
@@ -15,13 +17,16 @@ use std::num::NonZeroUsize;
 const BLOCK_CELLS: usize = 1 << 24;
 
 type OffsetsAndIds<'py> = (PyReadonlyArray1<'py, i64>, PyReadonlyArray1<'py, i64>);
+type OffsetsAndHashes<'py> = (PyReadonlyArray1<'py, i64>, PyReadonlyArray1<'py, u64>);
+/// Shingles of the passages and of the queries, and the positives.
+type NearTexts<'py> = (OffsetsAndHashes<'py>, Option<OffsetsAndHashes<'py>>, Option<OffsetsAndIds<'py>>);
 
 /// Mines flat arrays; `nvmine.mine` brings any input into this form and documents the rule.
 ///
 /// `shape` is (rows, columns) of dense scores, or None with `offsets` of ragged ones. Returns a dict of flat arrays.
 #[pyfunction]
-#[pyo3(signature = (policy, scores, *, shape, offsets, ids, pos_scores, pos_offsets, exclusions, classes, keys, ranks,
-    reasons, threads))]
+#[pyo3(signature = (policy, scores, *, shape, offsets, ids, pos_scores, pos_offsets, exclusions, classes, keys, texts,
+    ranks, reasons, threads))]
 #[expect(clippy::too_many_arguments, reason = "one array each, all named by the caller")]
 pub(crate) fn mine<'py>(
     py: Python<'py>,
@@ -35,6 +40,7 @@ pub(crate) fn mine<'py>(
     exclusions: Vec<OffsetsAndIds<'py>>,
     classes: Option<PyReadonlyArray1<'py, i64>>,
     keys: Option<PyReadonlyArray1<'py, u64>>,
+    texts: Option<NearTexts<'py>>,
     ranks: bool,
     reasons: bool,
     threads: Option<NonZeroUsize>,
@@ -46,13 +52,15 @@ pub(crate) fn mine<'py>(
         (None, Some(offsets)) => Layout::Ragged { offsets: elements("offsets", offsets)? },
         _ => return Err(nvmine_core::Error::Shape("give either shape or offsets".into()).into()),
     };
-    let excluded = exclusions
-        .iter()
-        .map(|(offsets, ids)| {
-            let layout = Layout::Ragged { offsets: elements("pos_ids", offsets)? };
-            Ok(Exclusions { layout, ids: elements("pos_ids", ids)? })
-        })
-        .collect::<Result<Vec<_>, Failure>>()?;
+    let excluded = exclusions.iter().map(exclusions_of).collect::<Result<Vec<_>, Failure>>()?;
+    let texts = match &texts {
+        None => None,
+        Some((passages, queries, positives)) => Some(Texts {
+            passages: shingles_of(passages)?,
+            queries: queries.as_ref().map(shingles_of).transpose()?,
+            positives: positives.as_ref().map(exclusions_of).transpose()?,
+        }),
+    };
     let call = Call {
         policy: &policy.0,
         layout,
@@ -61,6 +69,7 @@ pub(crate) fn mine<'py>(
         exclusions: &excluded,
         classes: classes.as_ref().map(|classes| elements("identity", classes)).transpose()?,
         keys: keys.as_ref().map(|keys| elements("query_ids", keys)).transpose()?,
+        texts,
         extent: Extent { ranks, reasons },
         threads,
     };
@@ -70,6 +79,15 @@ pub(crate) fn mine<'py>(
         Scores::F32(array) => call.with_scores(py, elements("scores", array)?, &ids),
         Scores::F64(array) => call.with_scores(py, elements("scores", array)?, &ids),
     }
+}
+
+fn exclusions_of<'a>((offsets, ids): &'a OffsetsAndIds<'_>) -> Result<Exclusions<'a>, Failure> {
+    let layout = Layout::Ragged { offsets: elements("pos_ids", offsets)? };
+    Ok(Exclusions { layout, ids: elements("pos_ids", ids)? })
+}
+
+fn shingles_of<'a>((offsets, values): &'a OffsetsAndHashes<'_>) -> Result<Shingles<'a>, Failure> {
+    Ok(Shingles { offsets: elements("shingles", offsets)?, values: elements("shingles", values)? })
 }
 
 /// The arguments whose types are settled.
@@ -82,6 +100,7 @@ struct Call<'a> {
     exclusions: &'a [Exclusions<'a>],
     classes: Option<&'a [i64]>,
     keys: Option<&'a [u64]>,
+    texts: Option<Texts<'a>>,
     extent: Extent,
     threads: Option<NonZeroUsize>,
 }
@@ -119,6 +138,7 @@ impl Call<'_> {
             exclusions: self.exclusions,
             classes: self.classes,
             keys: self.keys,
+            texts: self.texts,
         };
         request.check()?;
         let mut output = Output::new(&request, self.policy, self.extent)?;

@@ -11,7 +11,7 @@ pub(crate) struct CorePolicy(pub(crate) Policy);
 #[pymethods]
 impl CorePolicy {
     #[new]
-    #[pyo3(signature = (*, method, percentage, margin, max_score, min_score, shift, pool, n, sampling, first,
+    #[pyo3(signature = (*, method, percentage, margin, max_score, min_score, near_duplicate, shift, pool, n, sampling, first,
         temperature, simans_a, simans_b, bins, anchor, on_short, on_missing, seed))]
     #[expect(clippy::too_many_arguments, reason = "the fields of a policy, all named by the caller")]
     fn new(
@@ -20,6 +20,7 @@ impl CorePolicy {
         margin: f64,
         max_score: Option<f64>,
         min_score: Option<f64>,
+        near_duplicate: Option<f64>,
         shift: usize,
         pool: Option<usize>,
         n: usize,
@@ -40,6 +41,7 @@ impl CorePolicy {
             margin,
             max_score,
             min_score,
+            near_duplicate,
             shift,
             pool,
             n,
@@ -71,6 +73,7 @@ pub(crate) struct Spelled<'a> {
     pub(crate) margin: f64,
     pub(crate) max_score: Option<f64>,
     pub(crate) min_score: Option<f64>,
+    pub(crate) near_duplicate: Option<f64>,
     pub(crate) shift: usize,
     pub(crate) pool: Option<usize>,
     pub(crate) n: usize,
@@ -110,6 +113,7 @@ impl Spelled<'_> {
             method: choose("method", self.method, &methods)?,
             max_score: self.max_score,
             min_score: self.min_score,
+            near_duplicate: self.near_duplicate,
             shift: self.shift,
             pool: self.pool,
             n: self.n,

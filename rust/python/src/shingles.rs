@@ -1,0 +1,27 @@
+//! `_core.shingles`: the shingle hashes of texts.
+
+use crate::errors::Failure;
+use crate::pool::detached;
+use numpy::{IntoPyArray, PyArray1};
+use nvmine_core::shingles::hash;
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedStr;
+use std::num::NonZeroUsize;
+
+type CountsAndHashes<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<u64>>);
+
+/// How many distinct shingles of `words` words each text has, and their hashes, ascending within a text.
+///
+/// The words of a text come separated by single spaces; `nvmine.Shingles` says what they are.
+#[pyfunction]
+#[pyo3(signature = (texts, words, *, threads))]
+pub(crate) fn shingles(
+    py: Python<'_>,
+    texts: Vec<PyBackedStr>,
+    words: NonZeroUsize,
+    threads: Option<NonZeroUsize>,
+) -> Result<CountsAndHashes<'_>, Failure> {
+    let (counts, values) = detached(py, threads, || hash(&texts, words.get()))?;
+    py.check_signals()?;
+    Ok((counts.into_pyarray(py), values.into_pyarray(py)))
+}
