@@ -59,6 +59,7 @@ ARRAYS = {
 }
 ALLOWED = {
     **dict.fromkeys(("arrays", "audit", "ensemble", "errors", "extras", "mining", "negatives", "policy"), ARRAYS),
+    "polars": ARRAYS | {"polars"},
     "data": ARRAYS | {"data"},
     "teachers": ARRAYS | {"data", "teachers"},
     "search": ARRAYS | {"data", "search"},

@@ -197,7 +197,7 @@ def _from_arrow(name: str, data: Any, kind: Kind, *, single: bool) -> Rows:
     lengths = series.list.len().fill_null(0).to_numpy().astype(np.int64)
     offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
     # Exploding turns an empty or null list into a null of its own, so those rows are left out first.
-    values = series.filter(pl.Series(lengths > 0)).explode()
+    values = series.filter(pl.Series(lengths > 0)).explode(empty_as_null=False)
     if not values.dtype.is_numeric() and len(values):
         raise DtypeError(f"{name} is a column of {series.dtype}, expected lists of numbers")
     if not values.dtype.is_numeric():
