@@ -64,6 +64,7 @@ ALLOWED = {
     "teachers": ARRAYS | {"data", "teachers"},
     "search": ARRAYS | {"data", "search"},
     "run": ARRAYS | {"data", "teachers", "search", "run"},
+    "ranked": ARRAYS | {"data", "polars", "ranked", "run"},
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import polars as pl
 
 from nvmine.errors import DataError, DtypeError, quote
@@ -14,7 +16,7 @@ def read_positives(
     passage: str,
     relevance: str | None,
     pos_score: str | None,
-    types: dict[str, pl.DataType],
+    types: Mapping[str, pl.DataType],
 ) -> pl.DataFrame:
     """The pairs whose relevance is above 0, each once: `query`, `passage` and, where it is asked for, `score`.
 

@@ -1,0 +1,199 @@
+"""``mine_ranked``: a file of ranked lists in, a file of negatives out, with neither ever held whole."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Unpack
+
+import polars as pl
+
+from nvmine.errors import DataError, NvmineError
+from nvmine.mining import thread_count
+from nvmine.polars.long import BATCH
+from nvmine.polars.positives import read_positives
+from nvmine.polars.rows import LongRule, results_schema
+from nvmine.polars.stream import batches, streamed
+from nvmine.polars.whole import stand_together, whole_queries
+from nvmine.policy import Policy, PolicyFields, takes_policy_fields
+from nvmine.ranked.candidates import Candidates, noted, open_candidates, unreadable
+from nvmine.ranked.lists import long_rows, own_positives
+from nvmine.ranked.qrels import open_qrels
+from nvmine.run.storage import write_whole
+
+# Results in a row group of the output: a reader needs so many at once.
+ROW_GROUP = 2**16
+# Rows of lists that are taken apart at once.
+QUERIES = 2**13
+
+
+@dataclass(frozen=True, slots=True)
+class MinedFile:
+    """A file of negatives that was written, and how many it holds.
+
+    Parameters
+    ----------
+    path
+        The file.
+    queries, results, negatives
+        How many it has; a query has several results only for ``anchor="each"``.
+    short
+        Results with fewer than `n` negatives.
+    unranked
+        Queries that have positives and no candidates: they are not in the file.
+    """
+
+    path: Path
+    queries: int
+    results: int
+    negatives: int
+    short: int
+    unranked: int
+
+
+@takes_policy_fields
+def mine_ranked(
+    candidates: str | Path,
+    qrels: str | Path | None = None,
+    *,
+    out: str | Path,
+    query_column: str | None = None,
+    passage_column: str | None = None,
+    score_column: str | None = None,
+    threads: int | None = None,
+    policy: Policy | None = None,
+    **fields: Unpack[PolicyFields],
+) -> MinedFile:
+    """Picks the hard negatives of every query in a file of ranked lists, without texts and out of core.
+
+    The rows of each query may stand anywhere, but where they stand together, which is found out first, no more than a
+    million candidates, the positives and the ids of the queries are held. Else the candidates are held and sorted.
+
+    Parameters
+    ----------
+    candidates
+        Parquet, CSV, TSV or JSONL with a row a candidate: query, passage and score. Parquet with a row a query: its id,
+        and lists of passages' ids and of scores. Or a TREC run file (``.trec``, ``.run``, ``.txt``). Text files may be
+        gzipped. Ids are whole numbers or strings; in CSV, TSV and run files they are strings.
+    qrels
+        Which passages are whose positives: BEIR or TREC labels (``.tsv``, ``.txt``, ``.qrels``), or Parquet, CSV or
+        JSONL with the columns query, passage, perhaps relevance (above 0 is a positive) and perhaps `pos_score`. A
+        positive's score is `pos_score` or else that of its row among the candidates. May be left out for lists with the
+        columns `pos_ids` and `pos_scores`.
+    out
+        The Parquet file to write: whole or not at all, in the place of one that is there. The same bytes for any number
+        of threads.
+    query_column, passage_column, score_column
+        What the columns of `candidates` are called. Default: the first that is known, such as ``query_id``, ``qid``,
+        ``passage_id``, ``docid``, ``corpus-id``, ``score``; for lists ``ids`` and ``scores``.
+    threads
+        How many threads of the core work. Default: as many as the process may use.
+    policy
+        The whole rule; or give its fields as keywords, see :class:`nvmine.Policy`. Queries whose positives have no
+        score, or that have none in `qrels`, fall under `on_missing`.
+    **fields
+        The fields of a policy, where `policy` is not given.
+
+    Returns
+    -------
+    MinedFile
+        What was written. The file has the columns of :func:`nvmine.polars.mine_long`, with `query_id` for the query.
+
+    Raises
+    ------
+    PolicyError
+        A field of the policy is wrong.
+    DataError
+        A file is missing, damaged or malformed, by its line or row; it has no such column; `qrels` are needed.
+    DtypeError
+        A column holds something else than ids or scores.
+    ScoreError, ShortError
+        A query cannot be mined by this policy; it is named.
+    RunError
+        `out` cannot be written.
+
+    Examples
+    --------
+    >>> nvmine.mine_ranked("run.trec", "qrels.tsv", out="negatives.parquet", n=8)  # doctest: +SKIP
+    MinedFile(path=PosixPath('negatives.parquet'), queries=3452, results=3452, negatives=27616, short=0, unranked=0)
+    """
+    chosen = Policy.of(policy, fields)
+    path, target = Path(candidates), Path(out)
+    opened = open_candidates(path, query=query_column, passage=passage_column, score=score_column)
+    schema = long_rows(opened.frame.clear().collect()).schema if opened.lists else opened.frame.collect_schema()
+    types = {role: schema[role] for role in ("query", "passage")}
+    rule = LongRule(chosen, _positives(opened, None if qrels is None else Path(qrels), types), thread_count(threads))
+    if target.exists() and target.resolve() == path.resolve():
+        raise DataError("is the file of candidates; choose another", path=target, column="out")
+
+    def tables() -> Iterator[pl.DataFrame]:
+        try:
+            for rows in whole_queries(_rows(opened)):
+                yield rule.mine(rows).rename({"query": "query_id"})
+        except NvmineError as error:
+            if error.path is not None:
+                raise
+            raise type(error)(error.message, path=path, query=error.query, column=error.column) from None
+
+    errors = opened.errors
+
+    def write(temporary: Path) -> None:
+        results = streamed(lambda: noted(tables(), errors), results_schema(schema, chosen, "query_id"))
+        try:
+            results.sink_parquet(temporary, row_group_size=ROW_GROUP, maintain_order=True, engine="streaming")
+        except Exception:
+            if errors:
+                raise errors[0] from None
+            raise
+
+    write_whole(target, target.with_name(f".{target.name}.{uuid.uuid4().hex}"), write)
+    labelled = rule.positives["query"].n_unique()
+    counts = {name: rule.totals[name] for name in ("queries", "results", "negatives", "short")}
+    return MinedFile(target, **counts, unranked=labelled - rule.totals["labelled"])
+
+
+def _positives(opened: Candidates, qrels: Path | None, types: Mapping[str, pl.DataType]) -> pl.DataFrame:
+    """The positives, of the types of the candidates' ids."""
+    if qrels is None:
+        if not opened.lists or "pos_ids" not in opened.frame.collect_schema():
+            message = "no positives: give qrels, or a row a query with the columns pos_ids and pos_scores"
+            raise DataError(message, path=opened.path)
+        own = own_positives(opened.frame, opened.path)
+        return own.with_columns(pl.col(role).cast(kind, strict=False) for role, kind in types.items())
+    judged = open_qrels(qrels)
+    try:
+        numbers = [role for role in types if types[role].is_integer() and judged.schema[role] == pl.String]
+        # Text files have no types: their numbers are the candidates' if they can be read as such.
+        judged = judged.with_columns(pl.col(role).cast(pl.Int64) for role in numbers)
+    except pl.exceptions.InvalidOperationError as error:
+        message = f"the candidates' ids are whole numbers, and here is another: {error}"
+        raise DataError(message, path=qrels) from None
+    try:
+        return read_positives(
+            judged,
+            query="query",
+            passage="passage",
+            relevance=None,
+            pos_score="score" if "score" in judged.columns else None,
+            types=types,
+        )
+    except NvmineError as error:
+        raise type(error)(error.message, path=qrels, column=error.column, row=error.row, query=error.query) from None
+
+
+def _rows(opened: Candidates) -> Iterator[pl.DataFrame]:
+    """Candidates a row each, the rows of each query together."""
+    frame = opened.frame
+    try:
+        if not stand_together(batches(frame.select("query"), BATCH)):
+            frame = frame.sort("query")
+        if opened.lists:
+            yield from map(long_rows, batches(frame, QUERIES))
+            return
+        for rows in batches(frame, BATCH):
+            opened.check(rows)
+            yield rows
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        raise opened.errors[0] if opened.errors else unreadable(opened.path, error) from None
