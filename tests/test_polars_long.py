@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from polars.exceptions import ComputeError
+from polars.io.plugins import register_io_source
 from polars.testing import assert_frame_equal
 
 import nvmine
@@ -20,6 +21,7 @@ import oracle
 from nvmine.audit import REASONS
 from nvmine.errors import DataError, DtypeError, PolicyError
 from nvmine.polars import long
+from nvmine.polars.stream import batches
 from nvmine.polars.whole import stand_together, whole_queries
 
 POLARS = tuple(int(part) for part in pl.__version__.split(".")[:2])
@@ -323,3 +325,28 @@ def test_queries_that_cannot_be_mined_are_named(engine: Any, tmp_path: Path) -> 
     again = pl.concat([RUN, RUN[:1]])
     assert "DataError: query 'a': its rows do not stand together" in message(again, QRELS, grouped=True)
     assert engine(nvmine.polars.mine_long(again, QRELS), tmp_path).height == 2
+
+
+def test_an_error_on_the_way_is_not_the_end_of_the_rows() -> None:
+    def source(*_: Any) -> Any:
+        yield RUN
+        raise ValueError("the disk is gone")
+
+    broken = register_io_source(source, schema=RUN.schema)
+    with pytest.raises((ComputeError, ValueError), match="the disk is gone"):
+        nvmine.polars.mine_long(broken, QRELS, grouped=True).collect()
+
+
+def test_rows_that_nobody_wants_are_not_read() -> None:
+    read = 0
+
+    def source(*_: Any) -> Any:
+        nonlocal read
+        for read in range(10_000):
+            yield RUN.with_columns(query_id=pl.lit(str(read)))
+
+    endless = register_io_source(source, schema=RUN.schema)
+    rows = batches(endless, 3)
+    assert next(rows).height == 3
+    rows.close()
+    assert read < 9_999
