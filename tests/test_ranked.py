@@ -178,6 +178,33 @@ def test_lists_with_their_own_positives(anchor: Any, passage: Any, tmp_path: Pat
     assert_frame_equal(of_arrays, table.filter(pl.col("candidates") == 3), check_exact=True)
 
 
+@pytest.mark.parametrize("passage", [pl.String, pl.Int64], ids=str)
+def test_a_query_in_several_rows_of_lists(passage: Any, tmp_path: Path) -> None:
+    rows = [("b", [1, 2], [0.5, 0.4], [1], [0.5]), ("a", [3], [0.1], [3, 4], [0.1, 0.9])]
+    rows += [("b", [7, 1], [0.2, 0.7], [7, 1], [0.2, 0.7])]
+    frame = pl.DataFrame(rows, ["query_id", "ids", "scores", "pos_ids", "pos_scores"], orient="row")
+    frame = frame.cast({"ids": pl.List(passage), "pos_ids": pl.List(passage)})
+    frame.write_parquet(tmp_path / "lists.parquet")
+    nvmine.mine_ranked(tmp_path / "lists.parquet", out=tmp_path / "out.parquet", method="naive", anchor="each")
+    table = pl.read_parquet(tmp_path / "out.parquet").cast({"negative_ids": pl.List(pl.Int64), "positive_id": pl.Int64})
+    assert table.select("query_id", "positive_id", "positive_score", "negative_ids").rows() == [
+        ("a", 3, 0.1, []),
+        ("a", 4, 0.9, []),
+        ("b", 1, 0.7, [2]),
+        ("b", 7, 0.2, [2]),
+    ]
+
+
+def test_judgements_count_before_the_positives_of_lists(tmp_path: Path) -> None:
+    run, qrels = collection(8)
+    with_others = lists(run).with_columns(pos_ids=pl.col("ids").list.head(1), pos_scores=pl.col("scores").list.head(1))
+    with_others.write_parquet(tmp_path / "lists.parquet")
+    qrels.write_parquet(tmp_path / "qrels.parquet")
+    nvmine.mine_ranked(tmp_path / "lists.parquet", tmp_path / "qrels.parquet", out=tmp_path / "out.parquet")
+    table = pl.read_parquet(tmp_path / "out.parquet")
+    assert_frame_equal(table.sort("query_id"), expected(run, qrels), check_exact=True)
+
+
 def test_scores_of_positives_in_the_judgements(tmp_path: Path) -> None:
     run, qrels = collection(5)
     run.write_parquet(tmp_path / "run.parquet")
@@ -325,7 +352,7 @@ def test_calls_that_cannot_be_right(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("columns", "kind", "message"),
     [
-        ({"ids": [["x"]], "scores": [[0.5, 0.6]]}, DataError, "query 'a': 1 ids for 2 scores"),
+        ({"ids": [["x"]], "scores": [[0.5, 0.6]]}, DataError, "query 'a': 1 ids for 2 scores of its candidates"),
         ({"ids": [["x"]], "scores": [["y"]]}, DtypeError, "column 'scores': holds List"),
         ({"ids": ["x"], "scores": [[0.5]]}, DtypeError, "column 'ids': holds String, expected lists of"),
         ({"ids": [[0.5]], "scores": [[0.5]]}, DtypeError, "column 'ids': holds List"),
@@ -333,7 +360,7 @@ def test_calls_that_cannot_be_right(tmp_path: Path) -> None:
         (
             {"ids": [["x"]], "scores": [[0.5]], "pos_ids": [["y", "z"]], "pos_scores": [[0.5]]},
             DataError,
-            "query 'a': its positives have 2 ids for 1 scores",
+            "query 'a': 2 ids for 1 scores of its positives",
         ),
     ],
 )

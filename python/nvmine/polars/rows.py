@@ -72,10 +72,39 @@ class LongRule:
         )
         names = None if plain else rows.select("number", "id", "passage").unique(["number", "id"])
         negatives = mine_lists(lists, self.policy, self.threads)
+        return self._counted(lists["query"], negatives, positives, scored, names)
+
+    def _counted(
+        self,
+        queries: pl.Series,
+        negatives: Negatives,
+        positives: pl.DataFrame,
+        scored: pl.DataFrame,
+        names: pl.DataFrame | None = None,
+    ) -> pl.DataFrame:
+        """The table of results, which are added to the totals."""
         self.totals += totals(negatives, self.policy.n) + Counter(labelled=positives["number"].n_unique())
         each = self.policy.anchor == "each"
         pairs = scored.select(positive_id="passage", positive_score="score") if each else None
-        return results(lists["query"], negatives, pairs, rows.schema["passage"], names)
+        return results(queries, negatives, pairs, self.positives.schema["passage"], names)
+
+    def takes_lists(self, ids: pl.DataType) -> bool:
+        """Whether :meth:`mine_lists` can be used for passages of this type: nothing need be looked up in the lists."""
+        return ids in _NUMBERS and "score" in self.positives.columns
+
+    def mine_lists(self, lists: pl.DataFrame) -> pl.DataFrame:
+        """The results of queries given as `query` and the lists `passage` and `score`, a row a query.
+
+        The same as :meth:`mine` gives for their rows, without taking the lists apart.
+        """
+        lists = lists.select("query", ids="passage", scores="score").with_row_index("number")
+        positives = self.positives.join(lists.select("query", "number"), on="query").sort("number", "passage")
+        scored = positives.drop_nulls("score")
+        for name, column, pairs in (("pos_ids", "passage", positives), ("pos_scores", "score", scored)):
+            own = pairs.group_by("number").agg(pl.col(column).alias(name))
+            lists = lists.join(own, on="number", how="left", maintain_order="left")
+        negatives = mine_lists(lists, self.policy, self.threads)
+        return self._counted(lists["query"], negatives, positives, scored)
 
     def _scored(self, rows: pl.DataFrame, positives: pl.DataFrame) -> pl.DataFrame:
         """`number`, `passage` and `score` of the positives that have a score, in the order of their ids."""

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from nvmine.errors import DataError, DtypeError
+from nvmine.polars.rows import LongRule
 from nvmine.ranked import columns
 
 
@@ -34,7 +35,12 @@ def list_form(
     pos_ids, pos_scores = columns.find(schema, columns.POS_IDS), columns.find(schema, columns.POS_SCORES)
     if pos_ids is not None and pos_scores is not None:
         roles |= {"pos_ids": pos_ids, "pos_scores": pos_scores}
-    return frame.select(_column(name, schema[name], role).alias(role) for role, name in roles.items())
+    lists = frame.select(_column(name, schema[name], role).alias(role) for role, name in roles.items())
+    types = long_types(lists.collect_schema())
+    if "pos_ids" in types and types["pos_ids"].is_integer() != types["passage"].is_integer():
+        message = f"holds {types['pos_ids']} and the candidates {types['passage']}; cast one of them"
+        raise DtypeError(message, column=pos_ids)
+    return lists
 
 
 def _column(name: str, kind: pl.DataType, role: str) -> pl.Expr:
@@ -52,35 +58,47 @@ def _column(name: str, kind: pl.DataType, role: str) -> pl.Expr:
     return pl.col(name).cast(pl.List(inner))
 
 
-def long_rows(lists: pl.DataFrame) -> pl.DataFrame:
-    """A row a candidate, in the order of the lists; a query without any has none.
+def long_types(schema: pl.Schema) -> pl.Schema:
+    """The schema of the same columns with a row a value."""
+    return pl.Schema({role: kind.inner if isinstance(kind, pl.List) else kind for role, kind in schema.items()})
+
+
+def mine_lists(lists: pl.DataFrame, rule: LongRule) -> pl.DataFrame | None:
+    """The results of all rows of some queries, given as lists; none where no list holds anything.
+
+    Lists that bring their positives are mined against those.
 
     Raises
     ------
     DataError
         A query has another number of ids than of scores.
     """
-    lengths = lists.select(pl.col("passage", "score").list.len().fill_null(0))
-    uneven = (lengths["passage"] != lengths["score"]).arg_true()
+    _refuse_uneven(lists, "passage", "score", "candidates")
+    types = long_types(lists.schema)
+    if "pos_ids" in types:
+        _refuse_uneven(lists, "pos_ids", "pos_scores", "positives")
+        pairs = lists.select("query", passage="pos_ids", score="pos_scores").pipe(_long_rows)
+        # Of a positive that is named twice the best score counts.
+        best = pairs.group_by("query", "passage").agg(pl.max("score")).sort("query", "passage")
+        rule.positives = best.with_columns(pl.col("passage").cast(types["passage"], strict=False))
+        rule.totals["judged"] += best["query"].n_unique()
+    filled = lists.filter(pl.col("passage").list.len() > 0)
+    if not len(filled):
+        return None
+    if rule.takes_lists(types["passage"]) and filled["query"].is_unique().all():
+        return rule.mine_lists(filled)
+    return rule.mine(_long_rows(filled))
+
+
+def _refuse_uneven(lists: pl.DataFrame, ids: str, scores: str, what: str) -> None:
+    lengths = lists.select(pl.col(ids, scores).list.len().fill_null(0))
+    uneven = (lengths[ids] != lengths[scores]).arg_true()
     if len(uneven):
-        ids, scores = lengths.row(uneven[0])
-        raise DataError(f"{ids} ids for {scores} scores", query=lists["query"][uneven[0]])
-    filled = lists.select("query", "passage", "score").filter(lengths["passage"] > 0)
+        found = "{} ids for {} scores".format(*lengths.row(uneven[0]))
+        raise DataError(f"{found} of its {what}; give each one score", query=lists["query"][uneven[0]])
+
+
+def _long_rows(lists: pl.DataFrame) -> pl.DataFrame:
+    """A row a passage, in the order of the lists; a query without any has none."""
+    filled = lists.select("query", "passage", "score").filter(pl.col("passage").list.len() > 0)
     return filled.explode("passage", "score", empty_as_null=False)
-
-
-def own_positives(lists: pl.LazyFrame, path: Path) -> pl.DataFrame:
-    """The positives that the file itself names, with their scores: `query`, `passage`, `score`.
-
-    Raises
-    ------
-    DataError
-        A query has another number of positives than of scores for them.
-    """
-    named = lists.select("query", passage="pos_ids", score="pos_scores").collect()
-    try:
-        pairs = long_rows(named)
-    except DataError as error:
-        raise DataError(f"its positives have {error.message}", path=path, query=error.query) from None
-    # Of a positive that is named twice the best score counts.
-    return pairs.group_by("query", "passage").agg(pl.max("score")).sort("query", "passage")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Unpack
 
@@ -19,13 +19,13 @@ from nvmine.polars.stream import batches, streamed
 from nvmine.polars.whole import stand_together, whole_queries
 from nvmine.policy import Policy, PolicyFields, takes_policy_fields
 from nvmine.ranked.candidates import Candidates, noted, open_candidates, unreadable
-from nvmine.ranked.lists import long_rows, own_positives
+from nvmine.ranked.lists import long_types, mine_lists
 from nvmine.ranked.qrels import open_qrels
 from nvmine.run.storage import write_whole
 
 # Results in a row group of the output: a reader needs so many at once.
 ROW_GROUP = 2**16
-# Rows of lists that are taken apart at once.
+# Rows of lists that are mined at once.
 QUERIES = 2**13
 
 
@@ -81,7 +81,7 @@ def mine_ranked(
         Which passages are whose positives: BEIR or TREC labels (``.tsv``, ``.txt``, ``.qrels``), or Parquet, CSV or
         JSONL with the columns query, passage, perhaps relevance (above 0 is a positive) and perhaps `pos_score`. A
         positive's score is `pos_score` or else that of its row among the candidates. May be left out for lists with the
-        columns `pos_ids` and `pos_scores`.
+        columns `pos_ids` and `pos_scores`, which count only then.
     out
         The Parquet file to write: whole or not at all, in the place of one that is there. The same bytes for any number
         of threads.
@@ -122,16 +122,26 @@ def mine_ranked(
     chosen = Policy.of(policy, fields)
     path, target = Path(candidates), Path(out)
     opened = open_candidates(path, query=query_column, passage=passage_column, score=score_column)
-    schema = long_rows(opened.frame.clear().collect()).schema if opened.lists else opened.frame.collect_schema()
+    if opened.lists and qrels is not None:
+        # Whoever gives judgements means these.
+        opened = replace(opened, frame=opened.frame.select("query", "passage", "score"))
+    schema = long_types(opened.frame.collect_schema())
+    if qrels is None and "pos_ids" not in schema:
+        message = "no positives: give qrels, or a row a query with the columns pos_ids and pos_scores"
+        raise DataError(message, path=path)
     types = {role: schema[role] for role in ("query", "passage")}
-    rule = LongRule(chosen, _positives(opened, None if qrels is None else Path(qrels), types), thread_count(threads))
+    positives = pl.DataFrame(schema=types) if qrels is None else _positives(Path(qrels), types)
+    rule = LongRule(chosen, positives, thread_count(threads))
+    rule.totals["judged"] = positives["query"].n_unique()
     if target.exists() and target.resolve() == path.resolve():
         raise DataError("is the file of candidates; choose another", path=target, column="out")
 
     def tables() -> Iterator[pl.DataFrame]:
         try:
             for rows in whole_queries(_rows(opened)):
-                yield rule.mine(rows).rename({"query": "query_id"})
+                table = mine_lists(rows, rule) if opened.lists else rule.mine(rows)
+                if table is not None:
+                    yield table.rename({"query": "query_id"})
         except NvmineError as error:
             if error.path is not None:
                 raise
@@ -149,19 +159,12 @@ def mine_ranked(
             raise
 
     write_whole(target, target.with_name(f".{target.name}.{uuid.uuid4().hex}"), write)
-    labelled = rule.positives["query"].n_unique()
     counts = {name: rule.totals[name] for name in ("queries", "results", "negatives", "short")}
-    return MinedFile(target, **counts, unranked=labelled - rule.totals["labelled"])
+    return MinedFile(target, **counts, unranked=rule.totals["judged"] - rule.totals["labelled"])
 
 
-def _positives(opened: Candidates, qrels: Path | None, types: Mapping[str, pl.DataType]) -> pl.DataFrame:
-    """The positives, of the types of the candidates' ids."""
-    if qrels is None:
-        if not opened.lists or "pos_ids" not in opened.frame.collect_schema():
-            message = "no positives: give qrels, or a row a query with the columns pos_ids and pos_scores"
-            raise DataError(message, path=opened.path)
-        own = own_positives(opened.frame, opened.path)
-        return own.with_columns(pl.col(role).cast(kind, strict=False) for role, kind in types.items())
+def _positives(qrels: Path, types: Mapping[str, pl.DataType]) -> pl.DataFrame:
+    """The positives in a file, of the types of the candidates' ids."""
     judged = open_qrels(qrels)
     try:
         numbers = [role for role in types if types[role].is_integer() and judged.schema[role] == pl.String]
@@ -184,15 +187,12 @@ def _positives(opened: Candidates, qrels: Path | None, types: Mapping[str, pl.Da
 
 
 def _rows(opened: Candidates) -> Iterator[pl.DataFrame]:
-    """Candidates a row each, the rows of each query together."""
+    """Rows of candidates, or of lists, those of each query together."""
     frame = opened.frame
     try:
         if not stand_together(batches(frame.select("query"), BATCH)):
             frame = frame.sort("query")
-        if opened.lists:
-            yield from map(long_rows, batches(frame, QUERIES))
-            return
-        for rows in batches(frame, BATCH):
+        for rows in batches(frame, QUERIES if opened.lists else BATCH):
             opened.check(rows)
             yield rows
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
