@@ -49,9 +49,10 @@ def mine_long(
     qrels
         Which passages are whose positives, a row a pair; held in memory. Queries without candidates give no row.
     query, passage, score
-        Columns of `lf`. Ids are whole numbers or strings, the same in `qrels`. Equal scores go by the ids, strings by
-        their bytes. Draws go by the ids too if they are whole numbers of at most 64 bits; else by the place of an id in
-        the order of its query's ids.
+        Columns of `lf`. Ids are whole numbers or strings, the same in `qrels`; UInt64 ids from 2**63 on are padding.
+        Equal scores go by the ids, strings by their bytes. Draws go by the ids too if they are whole numbers of at most
+        64 bits; else by the place of an id in the order of its query's ids, so that a query's draws depend on no other
+        query, but do on which candidates it has.
     qrels_query, qrels_passage
         Columns of `qrels`. Default: named as in `lf`.
     relevance

@@ -70,7 +70,7 @@ class LongRule:
             )
             .join(scored.group_by("number").agg(pos_scores="score"), on="number", how="left", maintain_order="left")
         )
-        names = None if plain else rows.select("number", "id", "passage").unique(["number", "id"])
+        names = None if plain else rows.select("number", "id", "passage")
         negatives = mine_lists(lists, self.policy, self.threads)
         return self._counted(lists["query"], negatives, positives, scored, names)
 
@@ -175,14 +175,16 @@ def results(
     kind
         Type of the passages' ids.
     names
-        The ids, `passage`, of the numbers, `id`, that the passages of query `number` were mined by. None: they are ids.
+        The ids, `passage`, that the numbers, `id`, of the candidates of query `number` stand for. None: they are ids.
     """
     held = np.arange(negatives.ids.shape[1]) < negatives.counts[:, None]
     found = pl.Series("id", negatives.ids[held])
     if names is not None:
         numbers = pl.Series("number", np.repeat(negatives.queries, negatives.counts), names.schema["number"])
         mined = pl.DataFrame([numbers, found])
-        found = mined.join(names, on=["number", "id"], how="left", maintain_order="left")["passage"]
+        keys = ["number", "id"]
+        few = names.join(mined, on=keys, how="semi").unique(keys)
+        found = mined.join(few, on=keys, how="left", maintain_order="left")["passage"]
     columns = [queries.gather(negatives.queries).alias("query")]
     if pairs is not None:
         columns += pairs.with_columns(pl.col("positive_score").cast(pl.Float64)).get_columns()
