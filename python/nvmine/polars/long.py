@@ -11,7 +11,7 @@ from nvmine.errors import DataError, DtypeError, quote
 from nvmine.mining import thread_count
 from nvmine.polars.positives import read_positives
 from nvmine.polars.rows import LongRule, results_schema
-from nvmine.polars.stream import batches, streamed
+from nvmine.polars.stream import Source, streamed
 from nvmine.polars.whole import whole_queries
 from nvmine.policy import Policy, PolicyFields, takes_policy_fields
 
@@ -107,7 +107,7 @@ def mine_long(
     chosen = Policy.of(policy, fields)
     count = thread_count(threads)
     candidates = long_form(lf.lazy(), query=query, passage=passage, score=score)
-    schema = candidates.collect_schema()
+    schema = candidates.schema
     positives = read_positives(
         qrels,
         query=qrels_query or query,
@@ -116,17 +116,17 @@ def mine_long(
         pos_score=pos_score,
         types={role: schema[role] for role in ("query", "passage")},
     )
-    plan = candidates if grouped else candidates.sort("query")
+    source = candidates if grouped else candidates.sort("query")
 
     def tables() -> Iterator[pl.DataFrame]:
         rule = LongRule(chosen, positives, count)
-        for rows in whole_queries(batches(plan, BATCH)):
+        for rows in whole_queries(source.batches(BATCH)):
             yield rule.mine(rows).rename({"query": query})
 
     return streamed(tables, results_schema(schema, chosen, query))
 
 
-def long_form(lf: pl.LazyFrame, *, query: str, passage: str, score: str) -> pl.LazyFrame:
+def long_form(lf: pl.LazyFrame, *, query: str, passage: str, score: str) -> Source:
     """The three columns of the candidates under the names of their roles.
 
     Raises
@@ -144,8 +144,8 @@ def long_form(lf: pl.LazyFrame, *, query: str, passage: str, score: str) -> pl.L
         fits = kind.is_float() or kind.is_integer() if name == score else kind.is_integer() or kind == pl.String
         if not fits:
             raise DtypeError(f"holds {kind}, expected {expected}; cast the column", column=name)
-    columns = [pl.col(name).alias(role) for role, name in (("query", query), ("passage", passage), ("score", score))]
+    columns = {"query": pl.col(query), "passage": pl.col(passage), "score": pl.col(score)}
     if schema[query] in (pl.Int128, getattr(pl, "UInt128", pl.Int128)):
         # Keys of the draws have 64 bits.
-        columns[0] = columns[0].cast(pl.Int64)
-    return lf.select(columns)
+        columns["query"] = pl.col(query).cast(pl.Int64)
+    return Source(lf, columns)

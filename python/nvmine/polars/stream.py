@@ -3,11 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from queue import Queue
 from threading import Event, Thread
 
 import polars as pl
 from polars.io.plugins import register_io_source
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Rows that are read a batch at a time, their columns made of those of a plan.
+
+    The columns are made in each batch and not by a select in the plan, before which Polars would hold as much again.
+
+    Parameters
+    ----------
+    plan
+        What is read.
+    columns
+        Names, and what each is made of: one column of the plan.
+    """
+
+    plan: pl.LazyFrame
+    columns: dict[str, pl.Expr]
+
+    @property
+    def schema(self) -> pl.Schema:
+        """The columns and their types."""
+        return self._made(pl.DataFrame(schema=self.plan.collect_schema())).schema
+
+    def only(self, *names: str) -> Source:
+        """The same rows with these columns."""
+        return Source(self.plan, {name: self.columns[name] for name in names})
+
+    def sort(self, name: str) -> Source:
+        """The same rows in the order of a column."""
+        return Source(self._read().sort(self.columns[name].meta.root_names()), self.columns)
+
+    def batches(self, rows: int) -> Iterator[pl.DataFrame]:
+        """Frames of so many rows, in order."""
+        return map(self._made, batches(self._read(), rows))
+
+    def _read(self) -> pl.LazyFrame:
+        return self.plan.select(column.meta.root_names()[0] for column in self.columns.values())
+
+    def _made(self, frame: pl.DataFrame) -> pl.DataFrame:
+        return frame.select(column.alias(name) for name, column in self.columns.items())
 
 
 def batches(plan: pl.LazyFrame, rows: int) -> Iterator[pl.DataFrame]:

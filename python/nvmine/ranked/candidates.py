@@ -17,7 +17,7 @@ from nvmine.data.jsonl import kind as kind_of
 from nvmine.data.tables import open_table
 from nvmine.errors import DataError, NvmineError, quote
 from nvmine.polars.long import long_form
-from nvmine.polars.stream import streamed
+from nvmine.polars.stream import Source, streamed
 from nvmine.ranked import columns, trec
 from nvmine.ranked.lists import list_form
 
@@ -33,7 +33,7 @@ class Candidates:
     ----------
     path
         The file.
-    frame
+    source
         `query`, `passage` and `score`, or what :func:`nvmine.ranked.lists.list_form` gives if `lists`.
     names
         What the file calls the three; none in a run file, and with lists.
@@ -44,7 +44,7 @@ class Candidates:
     """
 
     path: Path
-    frame: pl.LazyFrame
+    source: Source
     names: tuple[str, str, str] | None
     errors: list[NvmineError]
     lists: bool = False
@@ -84,7 +84,8 @@ def open_candidates(path: Path, *, query: str | None, passage: str | None, score
         named = [name for name in (query, passage, score) if name is not None]
         if named:
             raise DataError("a TREC run file has no names for its columns", path=path, column=named[0])
-        return Candidates(path, streamed(lambda: noted(trec.read_run(path), errors), trec.SCHEMA), None, errors)
+        run = streamed(lambda: noted(trec.read_run(path), errors), trec.SCHEMA)
+        return Candidates(path, Source(run, {name: pl.col(name) for name in trec.SCHEMA}), None, errors)
     frame = scan(path, suffix)
     schema = frame.collect_schema()
     try:
@@ -98,10 +99,10 @@ def open_candidates(path: Path, *, query: str | None, passage: str | None, score
         )
         if suffix != ".parquet" and schema[names[2]] == pl.String:
             frame = frame.with_columns(pl.col(names[2]).cast(pl.Float64, strict=False))
-        frame = long_form(frame, query=names[0], passage=names[1], score=names[2])
+        source = long_form(frame, query=names[0], passage=names[1], score=names[2])
     except NvmineError as error:
         raise type(error)(error.message, path=path, column=error.column) from None
-    return Candidates(path, frame, names, [])
+    return Candidates(path, source, names, [])
 
 
 def kind(path: Path, known: tuple[str, ...]) -> str:

@@ -9,12 +9,11 @@ import polars as pl
 
 from nvmine.errors import DataError, DtypeError
 from nvmine.polars.rows import LongRule
+from nvmine.polars.stream import Source
 from nvmine.ranked import columns
 
 
-def list_form(
-    frame: pl.LazyFrame, path: Path, *, query: str | None, passage: str | None, score: str | None
-) -> pl.LazyFrame:
+def list_form(frame: pl.LazyFrame, path: Path, *, query: str | None, passage: str | None, score: str | None) -> Source:
     """The columns of a file with a row a query: `query`, lists `passage` and `score`.
 
     With both known names for positives among its columns, the lists `pos_ids` and `pos_scores` too.
@@ -35,8 +34,8 @@ def list_form(
     pos_ids, pos_scores = columns.find(schema, columns.POS_IDS), columns.find(schema, columns.POS_SCORES)
     if pos_ids is not None and pos_scores is not None:
         roles |= {"pos_ids": pos_ids, "pos_scores": pos_scores}
-    lists = frame.select(_column(name, schema[name], role).alias(role) for role, name in roles.items())
-    types = long_types(lists.collect_schema())
+    lists = Source(frame, {role: _column(name, schema[name], role) for role, name in roles.items()})
+    types = long_types(lists.schema)
     if "pos_ids" in types and types["pos_ids"].is_integer() != types["passage"].is_integer():
         message = f"holds {types['pos_ids']} and the candidates {types['passage']}; cast one of them"
         raise DtypeError(message, column=pos_ids)
@@ -55,7 +54,7 @@ def _column(name: str, kind: pl.DataType, role: str) -> pl.Expr:
         raise DtypeError(f"holds {kind}, expected {wanted}; cast the column", column=name)
     if single:
         return pl.col(name) if role == "query" else pl.concat_list(name)
-    return pl.col(name).cast(pl.List(inner))
+    return pl.col(name).cast(pl.List(inner)) if isinstance(kind, pl.Array) else pl.col(name)
 
 
 def long_types(schema: pl.Schema) -> pl.Schema:

@@ -15,7 +15,7 @@ from nvmine.mining import thread_count
 from nvmine.polars.long import BATCH
 from nvmine.polars.positives import read_positives
 from nvmine.polars.rows import LongRule, results_schema
-from nvmine.polars.stream import batches, streamed
+from nvmine.polars.stream import streamed
 from nvmine.polars.whole import stand_together, whole_queries
 from nvmine.policy import Policy, PolicyFields, takes_policy_fields
 from nvmine.ranked.candidates import Candidates, noted, open_candidates, unreadable
@@ -124,8 +124,8 @@ def mine_ranked(
     opened = open_candidates(path, query=query_column, passage=passage_column, score=score_column)
     if opened.lists and qrels is not None:
         # Whoever gives judgements means these.
-        opened = replace(opened, frame=opened.frame.select("query", "passage", "score"))
-    schema = long_types(opened.frame.collect_schema())
+        opened = replace(opened, source=opened.source.only("query", "passage", "score"))
+    schema = long_types(opened.source.schema)
     if qrels is None and "pos_ids" not in schema:
         message = "no positives: give qrels, or a row a query with the columns pos_ids and pos_scores"
         raise DataError(message, path=path)
@@ -188,11 +188,11 @@ def _positives(qrels: Path, types: Mapping[str, pl.DataType]) -> pl.DataFrame:
 
 def _rows(opened: Candidates) -> Iterator[pl.DataFrame]:
     """Rows of candidates, or of lists, those of each query together."""
-    frame = opened.frame
+    source = opened.source
     try:
-        if not stand_together(batches(frame.select("query"), BATCH)):
-            frame = frame.sort("query")
-        for rows in batches(frame, QUERIES if opened.lists else BATCH):
+        if not stand_together(source.only("query").batches(BATCH)):
+            source = source.sort("query")
+        for rows in source.batches(QUERIES if opened.lists else BATCH):
             opened.check(rows)
             yield rows
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
