@@ -96,4 +96,6 @@ class Seen:
 
 def _heads(ids: pl.Series) -> pl.Series:
     """The first of each run of equal ids."""
-    return ids.filter(ids.rle_id().diff().fill_null(1) > 0)
+    heads = ids.filter(ids.rle_id().diff().fill_null(1) > 0)
+    # Made anew: what a filter gives keeps the memory of all it was taken from, and these are held to the end.
+    return pl.Series(ids.name, heads.to_list(), ids.dtype)
