@@ -64,8 +64,8 @@ def mine_long(
     grouped
         Whether the rows of each query stand together in `lf`, as they do in most files of ranked lists. Then memory is
         that of `qrels`, of what Polars reads ahead, a few batches, and the ids of the queries; a query that comes again
-        is an error. Else `lf` is sorted by query first, for which it is held in memory: with 64-bit ids about 25 bytes a
-        candidate in Polars 2, 45 in 1.44 and 70 in 1.36.
+        is an error. Else `lf` is sorted by query first, for which it is held in memory: with 64-bit ids about 25 bytes
+        a candidate in Polars 2, 45 in 1.44 and 70 in 1.36.
     threads
         How many threads of the core work. Default: as many as the process may use.
     policy
