@@ -57,7 +57,7 @@ class Candidates:
         DataError
             There is one; the file is read again to find its line.
         """
-        if self.path.suffix != ".parquet" and self.names and sum(rows.null_count().row(0)):
+        if self.path.suffix.lower() != ".parquet" and self.names and sum(rows.null_count().row(0)):
             raise _first_bad_cell(self.path, self.names)
 
 
@@ -169,12 +169,23 @@ def _first_bad_cell(path: Path, names: tuple[str, str, str]) -> DataError:
     table = open_table(path)
     for place, cells in table.read(names):
         for name, cell in zip(names, cells, strict=True):
-            number = name == names[2]
-            try:
-                fits = cell not in (None, "") and (not number or float(str(cell)) is not None)
-            except ValueError:
-                fits = False
-            if not fits or isinstance(cell, list | dict | bool):
+            wanted = "number" if name == names[2] else "id"
+            if not (_is_number(cell) if wanted == "number" else _is_id(cell)):
                 found = quote(cell) if isinstance(cell, str) else kind_of(cell)
-                return table.error(f"{found} is no {'number' if number else 'id'}", place=place, column=name)
-    return DataError("ids or scores are of several types", path=path)
+                return table.error(f"{found} is no {wanted}", place=place, column=name)
+    return DataError("ids, or scores, are of several types; make them of one", path=path)
+
+
+def _is_id(cell: object) -> bool:
+    return isinstance(cell, str | int) and not isinstance(cell, bool) and cell != ""
+
+
+def _is_number(cell: object) -> bool:
+    if isinstance(cell, str):
+        try:
+            float(cell)
+        except ValueError:
+            return False
+        # Python reads 1_000 too, which no other reader does.
+        return "_" not in cell
+    return isinstance(cell, int | float) and not isinstance(cell, bool)
