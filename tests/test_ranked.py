@@ -306,6 +306,14 @@ def test_broken_candidates(
     assert set(tmp_path.iterdir()) == before
 
 
+def test_ids_of_two_types_in_json(tmp_path: Path) -> None:
+    lines = [{"query_id": 1, "passage_id": number, "score": 1.5} for number in [*range(200), "x"]]
+    (tmp_path / "run.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    (tmp_path / "qrels.tsv").write_text("1\t5\t1\n")
+    with pytest.raises(DataError, match=r"run.jsonl:201, column 'passage_id': str, where earlier ids are int"):
+        nvmine.mine_ranked(tmp_path / "run.jsonl", tmp_path / "qrels.tsv", out=tmp_path / "out.parquet")
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
@@ -344,7 +352,7 @@ def test_calls_that_cannot_be_right(tmp_path: Path) -> None:
     assert run.read_text() == RUN
     nvmine.mine_ranked(run, qrels, out=out)
     pl.DataFrame({"query_id": [1], "passage_id": [2], "score": [0.5]}).write_parquet(tmp_path / "numbers.parquet")
-    with pytest.raises(DataError, match=r"qrels.tsv: the candidates' ids are whole numbers"):
+    with pytest.raises(DataError, match=r"qrels.tsv, column 'query': 'a' is no whole number"):
         nvmine.mine_ranked(tmp_path / "numbers.parquet", qrels, out=out)
     assert pl.read_parquet(out)["query_id"].to_list() == ["a", "b"]
 

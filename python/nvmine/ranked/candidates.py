@@ -60,6 +60,15 @@ class Candidates:
         if self.path.suffix.lower() != ".parquet" and self.names and sum(rows.null_count().row(0)):
             raise _first_bad_cell(self.path, self.names)
 
+    def unreadable(self, error: BaseException) -> NvmineError:
+        """What is wrong where Polars cannot read on: by its line, if it is in a text file."""
+        if self.errors:
+            return self.errors[0]
+        found = unreadable(self.path, error)
+        if found.line is None and self.names is not None and self.path.suffix.lower() != ".parquet":
+            return _first_of_another_type(self.path, self.names) or found
+        return found
+
 
 def open_candidates(path: Path, *, query: str | None, passage: str | None, score: str | None) -> Candidates:
     """Open a file by its suffix; its rows are read later.
@@ -153,7 +162,9 @@ def unreadable(path: Path, error: BaseException) -> DataError:
                 pass
         except DataError as found:
             return found
-    return DataError(f"cannot be read: {error}", path=path)
+    # The rest of what Polars says is about its own plan.
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    return DataError(f"cannot be read: {reason}", path=path)
 
 
 def noted(tables: Iterator[pl.DataFrame], errors: list[NvmineError]) -> Iterator[pl.DataFrame]:
@@ -174,6 +185,17 @@ def _first_bad_cell(path: Path, names: tuple[str, str, str]) -> DataError:
                 found = quote(cell) if isinstance(cell, str) else kind_of(cell)
                 return table.error(f"{found} is no {wanted}", place=place, column=name)
     return DataError("ids, or scores, are of several types; make them of one", path=path)
+
+
+def _first_of_another_type(path: Path, names: tuple[str, str, str]) -> DataError | None:
+    table = open_table(path)
+    first: dict[str, type] = {}
+    for place, cells in table.read(names):
+        for name, cell in zip(names[:2], cells, strict=False):
+            if first.setdefault(name, type(cell)) is not type(cell):
+                message = f"{kind_of(cell)}, where earlier ids are {first[name].__name__}; make them of one type"
+                return table.error(message, place=place, column=name)
+    return None
 
 
 def _is_id(cell: object) -> bool:

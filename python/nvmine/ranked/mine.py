@@ -10,7 +10,7 @@ from typing import Unpack
 
 import polars as pl
 
-from nvmine.errors import DataError, NvmineError
+from nvmine.errors import DataError, NvmineError, quote
 from nvmine.mining import thread_count
 from nvmine.polars.long import BATCH
 from nvmine.polars.positives import read_positives
@@ -18,7 +18,7 @@ from nvmine.polars.rows import LongRule, results_schema
 from nvmine.polars.stream import streamed
 from nvmine.polars.whole import stand_together, whole_queries
 from nvmine.policy import Policy, PolicyFields, takes_policy_fields
-from nvmine.ranked.candidates import Candidates, noted, open_candidates, unreadable
+from nvmine.ranked.candidates import Candidates, noted, open_candidates
 from nvmine.ranked.lists import long_types, mine_lists
 from nvmine.ranked.qrels import open_qrels
 from nvmine.run.storage import write_whole
@@ -166,13 +166,14 @@ def mine_ranked(
 def _positives(qrels: Path, types: Mapping[str, pl.DataType]) -> pl.DataFrame:
     """The positives in a file, of the types of the candidates' ids."""
     judged = open_qrels(qrels)
-    try:
-        numbers = [role for role in types if types[role].is_integer() and judged.schema[role] == pl.String]
-        # Text files have no types: their numbers are the candidates' if they can be read as such.
-        judged = judged.with_columns(pl.col(role).cast(pl.Int64) for role in numbers)
-    except pl.exceptions.InvalidOperationError as error:
-        message = f"the candidates' ids are whole numbers, and here is another: {error}"
-        raise DataError(message, path=qrels) from None
+    # Text files have no types: their ids are numbers, as the candidates' are, if they can be read as such.
+    for role in (role for role in types if types[role].is_integer() and judged.schema[role] == pl.String):
+        numbers = judged[role].cast(pl.Int64, strict=False)
+        others = judged[role].filter(numbers.is_null() & judged[role].is_not_null())
+        if len(others):
+            message = f"{quote(others[0])} is no whole number, as the ids of the candidates are"
+            raise DataError(message, path=qrels, column=role)
+        judged = judged.with_columns(numbers)
     try:
         return read_positives(
             judged,
@@ -196,4 +197,4 @@ def _rows(opened: Candidates) -> Iterator[pl.DataFrame]:
             opened.check(rows)
             yield rows
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        raise opened.errors[0] if opened.errors else unreadable(opened.path, error) from None
+        raise opened.unreadable(error) from None
