@@ -45,6 +45,7 @@ bench: $(VENV)/.test  ## The measurements of docs/benchmarks.md
 	$(BIN)/python benches/mine.py
 	$(BIN)/python benches/ensemble.py
 	$(BIN)/python benches/memory.py
+	$(BIN)/python benches/streaming.py 30 --long 10
 
 bench-gpu:  ## Checks and measurements where a GPU is, see docs/gpu-checks.md
 	$(PYTHON) benches/gpu/checks.py

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 import checker
@@ -79,7 +80,40 @@ def test_options_reach_the_policy(pairs: Path, tmp_path: Path) -> None:
     )
 
 
+def test_ranked_lists_to_a_file_of_negatives(tmp_path: Path) -> None:
+    run, qrels, out = tmp_path / "run.trec", tmp_path / "qrels.tsv", tmp_path / "negatives.parquet"
+    run.write_text("".join(f"q{query} Q0 d{rank} {rank} {0.9 - rank / 10} t\n" for query in "12" for rank in range(5)))
+    qrels.write_text("query-id\tcorpus-id\tscore\nq1\td0\t1\nq2\td1\t1\nq3\td1\t1\n")
+    options = ("--method", "margin", "--margin", "0.05", "-n", "4")
+    done = nvmine_command("mine", "--candidates", run, "--qrels", qrels, "--out", out, *options)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        f"{out} is mined: 7 negatives for 2 queries",
+        "1 are short of 4: their lists hold no more that the rule allows",
+        "1 queries of the qrels have no candidates, and are left out",
+    ]
+    rows = pl.read_parquet(out).select("query_id", "negative_ids").rows()
+    assert rows == [("q1", ["d1", "d2", "d3", "d4"]), ("q2", ["d2", "d3", "d4"])]
+    csv = tmp_path / "run.csv"
+    csv.write_text("question,answer,cosine\n" + "".join(f"q2,d{rank},{0.9 - rank / 10}\n" for rank in range(5)))
+    names = ("--query-column", "question", "--passage-column", "answer", "--score-column", "cosine")
+    done = nvmine_command("mine", "--candidates", csv, "--qrels", qrels, "--out", out, *options, *names)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert pl.read_parquet(out)["negative_ids"].to_list() == [["d2", "d3", "d4"]]
+
+
 BAD = {
+    "neither texts nor lists": (["mine", "--out", "{tmp}/run"], "give either DATA"),
+    "both texts and lists": (["mine", "{pairs}", "--candidates", "{pairs}", "--out", "{tmp}/run"], "give either DATA"),
+    "qrels of texts": (["mine", "{pairs}", "--qrels", "{pairs}", "--out", "{tmp}/run"], "column '--qrels'"),
+    "a teacher of ranked lists": (
+        ["mine", "--candidates", "{pairs}", "--teacher", "bm25", "--out", "{tmp}/run"],
+        "column '--teacher': this option has no meaning with --candidates",
+    ),
+    "ranked lists without scores": (
+        ["mine", "--candidates", "{pairs}", "--qrels", "{pairs}", "--out", "{tmp}/run"],
+        "name one with passage_column=",
+    ),
     "no such data": (["mine", "{tmp}/nowhere.csv", "--out", "{tmp}/run"], "DataError: {tmp}/nowhere.csv"),
     "a column that is not there": (
         ["mine", "{pairs}", "--query-column", "question", "--out", "{tmp}/run"],

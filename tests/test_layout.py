@@ -60,11 +60,13 @@ ARRAYS = {
     "words",
 }
 ALLOWED = {
-    **dict.fromkeys(ARRAYS | {"polars"}, ARRAYS),
+    **dict.fromkeys(ARRAYS, ARRAYS),
+    "polars": ARRAYS | {"polars"},
     "data": ARRAYS | {"data"},
     "teachers": ARRAYS | {"data", "teachers"},
     "search": ARRAYS | {"data", "search"},
     "run": ARRAYS | {"data", "teachers", "search", "run"},
+    "ranked": ARRAYS | {"data", "polars", "ranked", "run"},
 }
 
 

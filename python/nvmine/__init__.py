@@ -18,10 +18,12 @@ from nvmine.shingles import Shingles
 
 if TYPE_CHECKING:
     from nvmine import polars
+    from nvmine.ranked import MinedFile, mine_ranked
     from nvmine.run import Run, mine_dataset, open_run
 
 __all__ = [
     "Audit",
+    "MinedFile",
     "Negatives",
     "NvmineError",
     "Policy",
@@ -33,6 +35,7 @@ __all__ = [
     "jaccard_matrix",
     "mine",
     "mine_dataset",
+    "mine_ranked",
     "open_run",
     "polars",
 ]
@@ -41,6 +44,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in ("Run", "mine_dataset", "open_run"):
         return getattr(import_module("nvmine.run"), name)
+    if name in ("MinedFile", "mine_ranked"):
+        return getattr(import_module("nvmine.ranked"), name)
     if name == "polars":
         return import_module("nvmine.polars")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

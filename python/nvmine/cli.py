@@ -8,13 +8,14 @@ from __future__ import annotations
 import dataclasses
 import logging
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from nvmine import __version__
-from nvmine.errors import NvmineError
+from nvmine.errors import DataError, NvmineError
 from nvmine.policy import Anchor, Method, OnMissing, OnShort, Policy, Sampling
 
 app = typer.Typer(
@@ -29,6 +30,8 @@ app = typer.Typer(
 
 _DEFAULTS = Policy()
 _RULE, _TEACHER, _SEARCH, _DATA = "The rule", "The teacher", "The search", "The data"
+_RANKED = "Ranked lists"
+_RANKED_ONLY = ("qrels", "passage_column", "score_column")
 
 
 def _option(panel: str, text: str, *names: str) -> Any:
@@ -37,13 +40,31 @@ def _option(panel: str, text: str, *names: str) -> Any:
 
 @app.command()
 def mine(
+    context: typer.Context,
+    *,
     data: Annotated[
-        str,
+        str | None,
         typer.Argument(
-            help="A BEIR folder; a pairs file (.parquet, .jsonl, .csv, .tsv); a Hugging Face dataset folder or name."
+            help="A BEIR folder; a pairs file (.parquet, .jsonl, .csv, .tsv); a Hugging Face dataset folder or name. "
+            "None with --candidates."
+        ),
+    ] = None,
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="The run folder: new, or of the same work, which is then continued. With --candidates, a Parquet file."
         ),
     ],
-    out: Annotated[Path, typer.Option(help="The run folder: new, or of the same work, which is then continued.")],
+    candidates: Annotated[
+        Path | None,
+        _option(_RANKED, "File of ranked lists (.parquet, .csv, .tsv, .jsonl; TREC: .trec, .run, .txt), not DATA."),
+    ] = None,
+    qrels: Annotated[
+        Path | None,
+        _option(_RANKED, "Their positives: BEIR or TREC labels (.tsv, .txt, .qrels), or a table."),
+    ] = None,
+    passage_column: Annotated[str | None, _option(_RANKED, "Column of the passages. Default: a known name.")] = None,
+    score_column: Annotated[str | None, _option(_RANKED, "Column of the scores. Default: a known name.")] = None,
     teacher: Annotated[str, _option(_TEACHER, "bm25 (no model, no download), or an encoder's name or path.")] = "bm25",
     revision: Annotated[str | None, _option(_TEACHER, "Branch, tag or commit of a model on the hub.")] = None,
     query_prompt: Annotated[str | None, _option(_TEACHER, "Text before every query. Default: the model's own.")] = None,
@@ -61,7 +82,7 @@ def mine(
         bool, _option(_TEACHER, "Run code that comes with the model: only if you know it.", "--trust-remote-code")
     ] = False,
     split: Annotated[str, _option(_DATA, "Which queries to mine, for data that has splits.")] = "train",
-    query_column: Annotated[str | None, _option(_DATA, "Column of the queries, for pairs.")] = None,
+    query_column: Annotated[str | None, _option(_DATA, "Column of the queries, for pairs and ranked lists.")] = None,
     positive_column: Annotated[str | None, _option(_DATA, "Column of the positives, for pairs.")] = None,
     corpus: Annotated[Path | None, _option(_DATA, "File of further passages, for pairs.")] = None,
     method: Annotated[Method, _option(_RULE, "How the ceiling follows from the anchor.")] = _DEFAULTS.method,
@@ -108,7 +129,13 @@ def mine(
     nvmine mine scifact --teacher sentence-transformers/all-MiniLM-L6-v2 --method margin --margin 0.05 --out run
 
     nvmine mine pairs.parquet --query-column question --positive-column answer --sampling softmax --first 1 --out run
+
+    Who holds scores already gives --candidates, and gets a file of negatives. Options of the teacher, the search and
+    the data have no meaning then.
+
+    nvmine mine --candidates run.trec --qrels qrels.tsv --out negatives.parquet
     """
+    from nvmine.ranked import mine_ranked
     from nvmine.run import mine_dataset
     from nvmine.run.manifest import NAME, Manifest
     from nvmine.teachers import open_teacher
@@ -118,6 +145,28 @@ def mine(
     if pool is not None and pool != "all":
         fields["pool"] = int(pool) if pool.isdecimal() else pool
     policy = Policy(**fields)
+    if (data is None) == (candidates is None):
+        raise DataError("give either DATA, to mine texts, or --candidates, to mine ranked lists")
+    if candidates is not None:
+        shared = {*fields, "data", "out", "candidates", "query_column", "threads", *_RANKED_ONLY}
+        _refuse(context, [name for name in context.params if name not in shared], "--candidates")
+        mined = mine_ranked(
+            candidates,
+            qrels,
+            out=out,
+            query_column=query_column,
+            passage_column=passage_column,
+            score_column=score_column,
+            threads=threads,
+            policy=policy,
+        )
+        typer.echo(f"{out} is mined: {mined.negatives:,} negatives for {mined.queries:,} queries")
+        if mined.short:
+            typer.echo(f"{mined.short:,} are short of {policy.n}: their lists hold no more that the rule allows")
+        if mined.unranked:
+            typer.echo(f"{mined.unranked:,} queries of the qrels have no candidates, and are left out")
+        return
+    _refuse(context, _RANKED_ONLY, "DATA")
     finished = (out / NAME).exists() and Manifest.load(out).finished
     run = mine_dataset(
         data,
@@ -152,6 +201,14 @@ def mine(
     if totals["short"]:
         typer.echo(f"{totals['short']:,} are short of {run.n}: the corpus holds no more that the rule allows")
     typer.echo(f"negatives: {out}/negatives-*.parquet   what became of the rest: nvmine audit {out}")
+
+
+def _refuse(context: typer.Context, names: Iterable[str], other: str) -> None:
+    """Refuses options that were given and would be passed over."""
+    for name in names:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise DataError(f"this option has no meaning with {other}", column="--" + name.replace("_", "-"))
 
 
 @app.command()

@@ -22,7 +22,7 @@ from nvmine.errors import DataError, quote
 
 _HEADER = ["query-id", "corpus-id", "score"]
 
-_Qrels = dict[str, dict[str, tuple[float, int]]]
+Qrels = dict[str, dict[str, tuple[float, int]]]
 """Query id, then passage id, to the score and the line that gave it."""
 
 
@@ -52,7 +52,7 @@ def read_beir(folder: Path, *, split: str = "train", on_missing: OnMissing = "ra
     ['1', '3']
     """
     qrels_path = _qrels_path(folder, split)
-    qrels = _read_qrels(qrels_path)
+    qrels = read_qrels(qrels_path)
     queries_path = _jsonl_path(folder, "queries")
     known_queries, query_ids, query_texts = _read_queries(queries_path, qrels)
     corpus_path = _jsonl_path(folder, "corpus")
@@ -104,8 +104,15 @@ def _qrels_path(folder: Path, split: str) -> Path:
     return splits[split]
 
 
-def _read_qrels(path: Path) -> _Qrels:
-    qrels: _Qrels = {}
+def read_qrels(path: Path) -> Qrels:
+    """Read a file of labels.
+
+    Raises
+    ------
+    DataError
+        A line is malformed, a pair has two scores, or there are no lines.
+    """
+    qrels: Qrels = {}
     width = None
     for line, text in read_lines(path):
         content = text.rstrip("\r\n")

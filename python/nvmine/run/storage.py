@@ -75,26 +75,37 @@ class Storage:
             The file cannot be written, the disk is full; nothing is left of it.
         """
         target = self.root / name
-        temporary = self.root / _TEMPORARY / uuid.uuid4().hex
-        try:
-            temporary.parent.mkdir(exist_ok=True)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            write(temporary)
-            size, digest = _sync(temporary)
-            temporary.replace(target)
-            _sync_folder(target.parent)
-        except NvmineError:
-            raise
-        except Exception as error:
-            # Writers of other libraries wrap a full disk in errors of their own.
-            reason = getattr(error, "strerror", None) or str(error)
-            raise RunError(
-                f"cannot be written: {reason}; free the disk and start again to continue", path=target
-            ) from error
-        finally:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
+        size, digest = write_whole(target, self.root / _TEMPORARY / uuid.uuid4().hex, write)
         return Shard(name, rows, size, digest)
+
+
+def write_whole(target: Path, temporary: Path, write: Callable[[Path], None]) -> tuple[int, str]:
+    """Has `write` write a file under a temporary name on the same disk, and moves it to its place; bytes and SHA-256.
+
+    Raises
+    ------
+    RunError
+        The file cannot be written, the disk is full; nothing is left of it.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary.parent.mkdir(exist_ok=True)
+        write(temporary)
+        size, digest = _sync(temporary)
+        temporary.replace(target)
+        _sync_folder(target.parent)
+    except NvmineError:
+        raise
+    except Exception as error:
+        # Writers of other libraries wrap a full disk in errors of their own.
+        reason = getattr(error, "strerror", None) or str(error)
+        raise RunError(
+            f"cannot be written: {reason}; free the disk and start again to continue", path=target
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+    return size, digest
 
 
 def verify(root: Path, shard: Shard) -> None:

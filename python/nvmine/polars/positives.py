@@ -1,0 +1,67 @@
+"""Judgements, one a row, to the positives that the long form is mined against."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from nvmine.errors import DataError, DtypeError, quote
+
+
+def read_positives(
+    qrels: pl.LazyFrame | pl.DataFrame,
+    *,
+    query: str,
+    passage: str,
+    relevance: str | None,
+    pos_score: str | None,
+    types: Mapping[str, pl.DataType],
+) -> pl.DataFrame:
+    """The pairs whose relevance is above 0, each once: `query`, `passage` and, where it is asked for, `score`.
+
+    Ids come in the `types` of the candidates' columns of those names. A passage that cannot be written in its type is
+    null: it is a positive that is not among the candidates. A query that cannot is left out for the same reason.
+
+    Raises
+    ------
+    DataError
+        A column is missing, an id is null, or a pair has two relevances or two scores.
+    DtypeError
+        Ids are whole numbers here and strings among the candidates, or the other way round; or scores are no numbers.
+    """
+    lazy = qrels.lazy()
+    schema = lazy.collect_schema()
+    columns = {"query": query, "passage": passage}
+    if relevance is None and "relevance" in schema:
+        relevance = "relevance"
+    columns |= {role: name for role, name in (("relevance", relevance), ("score", pos_score)) if name is not None}
+    for role, name in columns.items():
+        if name not in schema:
+            raise DataError(f"qrels have no such column; the columns are: {', '.join(map(quote, schema))}", column=name)
+        if role in types and schema[name].is_integer() != types[role].is_integer():
+            raise DtypeError(
+                f"qrels hold {schema[name]} and the candidates {types[role]}; cast one of them", column=name
+            )
+        if role not in types and not schema[name].is_numeric():
+            raise DtypeError(f"qrels hold {schema[name]}, expected numbers; cast the column", column=name)
+    pairs = lazy.select(pl.col(name).alias(role) for role, name in columns.items()).collect()
+    for role in ("query", "passage"):
+        if pairs[role].null_count():
+            raise DataError("qrels have a null id", column=columns[role], row=pairs[role].is_null().arg_max())
+    return (
+        _positive(pairs.unique())
+        .with_columns(pl.col(role).cast(kind, strict=False) for role, kind in types.items())
+        .drop_nulls("query")
+    )
+
+
+def _positive(judged: pl.DataFrame) -> pl.DataFrame:
+    """Distinct judgements that say yes, in the order of their ids."""
+    twice = judged.filter(pl.struct("query", "passage").is_duplicated()).sort("query", "passage")
+    if len(twice):
+        message = f"qrels say two things of passage {quote(str(twice['passage'][0]))}; leave one row of the pair"
+        raise DataError(message, query=twice["query"][0])
+    if "relevance" in judged.columns:
+        judged = judged.filter(pl.col("relevance") > 0).drop("relevance")
+    return judged.sort("query", "passage")

@@ -1,0 +1,208 @@
+"""Whole queries in the long form to their negatives: what is done to each batch."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+import nvmine.mining
+from nvmine.audit import REASONS
+from nvmine.errors import DataError, NvmineError
+from nvmine.foreign import list_column
+from nvmine.negatives import Negatives
+from nvmine.policy import Policy
+
+# What the core reads as it is; ids of any other type are numbered within each query.
+_NUMBERS = (pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64)
+
+
+@dataclass(slots=True)
+class LongRule:
+    """A policy and the positives that it is applied with.
+
+    Parameters
+    ----------
+    policy
+        The rule.
+    positives
+        Pairs of `query` and `passage`, and perhaps `score`, in the order of their ids and of the candidates' types.
+    threads
+        Of the core.
+    totals
+        What has been mined so far: `queries`, `results`, `negatives`, `short` results, and `labelled`, the queries that
+        have positives.
+    """
+
+    policy: Policy
+    positives: pl.DataFrame
+    threads: int | None = None
+    totals: Counter[str] = field(default_factory=Counter)
+
+    def mine(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The results of whole queries, given as `query`, `passage` and `score`, a row a candidate.
+
+        Raises
+        ------
+        NvmineError
+            What :func:`nvmine.mine` refuses, by the id of the query.
+        """
+        if rows["query"].null_count():
+            raise DataError("a candidate has no query: its id is null; filter such rows", column="query")
+        rows = rows.with_columns(rows["query"].rle_id().alias("number"))
+        queries = rows.group_by("number", maintain_order=True).agg(pl.first("query"))
+        positives = self.positives.join(queries, on="query", maintain_order="left").sort("number", maintain_order=True)
+        marked = positives.select("number", "passage", positive=True)
+        rows = rows.join(marked, on=["number", "passage"], how="left", maintain_order="left")
+        plain = rows.schema["passage"] in _NUMBERS
+        rows = rows.with_columns(id="passage" if plain else _numbered(rows.schema["passage"]))
+        scored = self._scored(rows, positives)
+        lists = (
+            rows.group_by("number", maintain_order=True)
+            .agg(
+                pl.first("query"),
+                ids="id",
+                scores="score",
+                pos_ids=pl.col("id").filter(pl.col("positive")),
+            )
+            .join(scored.group_by("number").agg(pos_scores="score"), on="number", how="left", maintain_order="left")
+        )
+        names = None if plain else rows.select("number", "id", "passage")
+        negatives = mine_lists(lists, self.policy, self.threads)
+        return self._counted(lists["query"], negatives, positives, scored, names)
+
+    def _counted(
+        self,
+        queries: pl.Series,
+        negatives: Negatives,
+        positives: pl.DataFrame,
+        scored: pl.DataFrame,
+        names: pl.DataFrame | None = None,
+    ) -> pl.DataFrame:
+        """The table of results, which are added to the totals."""
+        self.totals += totals(negatives, self.policy.n) + Counter(labelled=positives["number"].n_unique())
+        each = self.policy.anchor == "each"
+        pairs = scored.select(positive_id="passage", positive_score="score") if each else None
+        return results(queries, negatives, pairs, self.positives.schema["passage"], names)
+
+    def takes_lists(self, ids: pl.DataType) -> bool:
+        """Whether :meth:`mine_lists` can be used for passages of this type: nothing need be looked up in the lists."""
+        return ids in _NUMBERS and "score" in self.positives.columns
+
+    def mine_lists(self, lists: pl.DataFrame) -> pl.DataFrame:
+        """The results of queries given as `query` and the lists `passage` and `score`, a row a query.
+
+        The same as :meth:`mine` gives for their rows, without taking the lists apart.
+        """
+        lists = lists.select("query", ids="passage", scores="score").with_row_index("number")
+        positives = self.positives.join(lists.select("query", "number"), on="query").sort("number", "passage")
+        scored = positives.drop_nulls("score")
+        for name, column, pairs in (("pos_ids", "passage", positives), ("pos_scores", "score", scored)):
+            own = pairs.group_by("number").agg(pl.col(column).alias(name))
+            lists = lists.join(own, on="number", how="left", maintain_order="left")
+        negatives = mine_lists(lists, self.policy, self.threads)
+        return self._counted(lists["query"], negatives, positives, scored)
+
+    def _scored(self, rows: pl.DataFrame, positives: pl.DataFrame) -> pl.DataFrame:
+        """`number`, `passage` and `score` of the positives that have a score, in the order of their ids."""
+        if "score" in positives.columns:
+            return positives.select("number", "passage", "score").drop_nulls("score")
+        # Of several rows of a positive the best counts, as of other candidates.
+        found = rows.filter(pl.col("positive") & pl.col("score").is_not_null())
+        return found.group_by("number", "passage").agg(pl.max("score")).sort("number", "passage")
+
+
+def _numbered(kind: pl.DataType) -> pl.Expr:
+    """Ids as their places in the order of a query's ids, so that equal scores go by that order; null is padding."""
+    passage = pl.col("passage")
+    if kind.is_integer():
+        passage = pl.when(passage >= 0).then(passage)
+    return passage.rank("dense").over("number").cast(pl.Int64)
+
+
+def mine_lists(lists: pl.DataFrame, policy: Policy, threads: int | None) -> Negatives:
+    """The negatives of queries whose candidates and positives are lists.
+
+    Raises
+    ------
+    NvmineError
+        What :func:`nvmine.mine` refuses; a number of a row would mean nothing to whoever gave all of them.
+    """
+    try:
+        return nvmine.mining.mine(
+            lists["scores"],
+            lists["pos_scores"],
+            ids=lists["ids"],
+            pos_ids=lists["pos_ids"],
+            query_ids=lists["query"],
+            policy=policy,
+            threads=threads,
+        )
+    except NvmineError as error:
+        raise type(error)(error.message, query=error.query, column=error.column) from None
+
+
+def totals(negatives: Negatives, n: int) -> Counter[str]:
+    """Counts of `queries`, `results`, `negatives` and `short` results."""
+    return Counter(
+        queries=len(np.unique(negatives.queries)),
+        results=len(negatives),
+        negatives=int(negatives.counts.sum()),
+        short=int((negatives.counts < n).sum()),
+    )
+
+
+def results(
+    queries: pl.Series,
+    negatives: Negatives,
+    pairs: pl.DataFrame | None,
+    kind: pl.DataType,
+    names: pl.DataFrame | None = None,
+) -> pl.DataFrame:
+    """A table with a row a result.
+
+    Parameters
+    ----------
+    queries
+        Ids of the queries.
+    negatives
+        What they were given.
+    pairs
+        `positive_id` and `positive_score` of all positives, in order, if each has a result of its own.
+    kind
+        Type of the passages' ids.
+    names
+        The ids, `passage`, that the numbers, `id`, of the candidates of query `number` stand for. None: they are ids.
+    """
+    held = np.arange(negatives.ids.shape[1]) < negatives.counts[:, None]
+    found = pl.Series("id", negatives.ids[held])
+    if names is not None:
+        numbers = pl.Series("number", np.repeat(negatives.queries, negatives.counts), names.schema["number"])
+        mined = pl.DataFrame([numbers, found])
+        keys = ["number", "id"]
+        few = names.join(mined, on=keys, how="semi").unique(keys)
+        found = mined.join(few, on=keys, how="left", maintain_order="left")["passage"]
+    columns = [queries.gather(negatives.queries).alias("query")]
+    if pairs is not None:
+        columns += pairs.with_columns(pl.col("positive_score").cast(pl.Float64)).get_columns()
+    columns += [
+        list_column("negative_ids", found.cast(kind), negatives.counts),
+        list_column("negative_scores", negatives.scores[held], negatives.counts),
+        pl.Series("candidates", negatives.audit.candidates, pl.UInt32),
+        pl.DataFrame(negatives.audit.by_reason, schema=dict.fromkeys(REASONS, pl.UInt32)).to_struct("rejected"),
+    ]
+    return pl.DataFrame(columns)
+
+
+def results_schema(schema: pl.Schema, policy: Policy, query: str) -> pl.Schema:
+    """The columns of :func:`results`, for candidates of this schema, with the queries' ids under their own name."""
+    score = pl.Float32 if schema["score"] in (pl.Float32, getattr(pl, "Float16", pl.Float32)) else pl.Float64
+    columns: dict[str, Any] = {query: schema["query"]}
+    if policy.anchor == "each":
+        columns |= {"positive_id": schema["passage"], "positive_score": pl.Float64}
+    columns |= {"negative_ids": pl.List(schema["passage"]), "negative_scores": pl.List(score)}
+    columns |= {"candidates": pl.UInt32, "rejected": pl.Struct(dict.fromkeys(REASONS, pl.UInt32))}
+    return pl.Schema(columns)

@@ -1,0 +1,213 @@
+"""Files of candidates, whatever their form, to frames of `query`, `passage` and `score`, a row a candidate.
+
+Parquet, CSV, TSV and JSONL with a row a candidate; Parquet with a row a query and lists; TREC run files. Ids in CSV,
+TSV and TREC files are text, which keeps ``007`` and ``7`` apart; in the others they are what they are. A cell of a text
+file must not be empty; a null in Parquet follows the rule of :func:`nvmine.mine`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from nvmine.data.jsonl import kind as kind_of
+from nvmine.data.tables import open_table
+from nvmine.errors import DataError, NvmineError, quote
+from nvmine.polars.long import long_form
+from nvmine.polars.stream import Source, streamed
+from nvmine.ranked import columns, trec
+from nvmine.ranked.lists import list_form
+
+RUNS = (".trec", ".run", ".txt")
+FORMS = (".parquet", ".csv", ".tsv", ".jsonl", ".json", *RUNS)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """An opened file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    source
+        `query`, `passage` and `score`, or what :func:`nvmine.ranked.lists.list_form` gives if `lists`.
+    names
+        What the file calls the three; none in a run file, and with lists.
+    errors
+        What reading has found wrong: Polars before 2.0 passes on no more than the text.
+    lists
+        Whether a row is a query.
+    """
+
+    path: Path
+    source: Source
+    names: tuple[str, str, str] | None
+    errors: list[NvmineError]
+    lists: bool = False
+
+    def check(self, rows: pl.DataFrame) -> None:
+        """Looks for cells that are empty, or no number, in rows of a text file.
+
+        Raises
+        ------
+        DataError
+            There is one; the file is read again to find its line.
+        """
+        if self.path.suffix.lower() != ".parquet" and self.names and sum(rows.null_count().row(0)):
+            raise _first_bad_cell(self.path, self.names)
+
+    def unreadable(self, error: BaseException) -> NvmineError:
+        """What is wrong where Polars cannot read on: by its line, if it is in a text file."""
+        if self.errors:
+            return self.errors[0]
+        found = unreadable(self.path, error)
+        if found.line is None and self.names is not None and self.path.suffix.lower() != ".parquet":
+            return _first_of_another_type(self.path, self.names) or found
+        return found
+
+
+def open_candidates(path: Path, *, query: str | None, passage: str | None, score: str | None) -> Candidates:
+    """Open a file by its suffix; its rows are read later.
+
+    Parameters
+    ----------
+    path
+        One of :data:`FORMS`; all but Parquet may end in ``.gz``.
+    query, passage, score
+        What its columns are called. Default: the first known name.
+
+    Raises
+    ------
+    DataError
+        The file is missing or damaged, its suffix is unknown, or it has no such column.
+    DtypeError
+        A column holds something else than ids or scores.
+    """
+    suffix = kind(path, FORMS)
+    if suffix in RUNS:
+        errors: list[NvmineError] = []
+        named = [name for name in (query, passage, score) if name is not None]
+        if named:
+            raise DataError("a TREC run file has no names for its columns", path=path, column=named[0])
+        run = streamed(lambda: noted(trec.read_run(path), errors), trec.SCHEMA)
+        return Candidates(path, Source(run, {name: pl.col(name) for name in trec.SCHEMA}), None, errors)
+    frame = scan(path, suffix)
+    schema = frame.collect_schema()
+    try:
+        if any(isinstance(kind, pl.List | pl.Array) for kind in schema.values()):
+            lists = list_form(frame, path, query=query, passage=passage, score=score)
+            return Candidates(path, lists, None, [], lists=True)
+        names = (
+            columns.choose(schema, query, columns.QUERY, "query_column", path),
+            columns.choose(schema, passage, columns.PASSAGE, "passage_column", path),
+            columns.choose(schema, score, columns.SCORE, "score_column", path),
+        )
+        if suffix != ".parquet" and schema[names[2]] == pl.String:
+            frame = frame.with_columns(pl.col(names[2]).cast(pl.Float64, strict=False))
+        source = long_form(frame, query=names[0], passage=names[1], score=names[2])
+    except NvmineError as error:
+        raise type(error)(error.message, path=path, column=error.column) from None
+    return Candidates(path, source, names, [])
+
+
+def kind(path: Path, known: tuple[str, ...]) -> str:
+    """The suffix that a file is read by.
+
+    Raises
+    ------
+    DataError
+        It is not known, or there is no such file.
+    """
+    plain = path.with_suffix("") if path.suffix.lower() == ".gz" else path
+    suffix = plain.suffix.lower()
+    if suffix not in known or (suffix == ".parquet" and plain is not path):
+        raise DataError(f"unknown kind of file; expected one of {', '.join(known)}", path=path)
+    if not path.is_file():
+        raise DataError("no such file", path=path)
+    return suffix
+
+
+def scan(path: Path, suffix: str) -> pl.LazyFrame:
+    """A table with named columns, read when it is needed; cells of CSV and TSV are text.
+
+    Raises
+    ------
+    DataError
+        Its schema cannot be read.
+    """
+    try:
+        if suffix == ".parquet":
+            frame = pl.scan_parquet(path, glob=False, hive_partitioning=False)
+        elif suffix in (".jsonl", ".json"):
+            frame = pl.scan_ndjson(path)
+        else:
+            separator = "\t" if suffix == ".tsv" else ","
+            frame = pl.scan_csv(path, separator=separator, infer_schema=False, glob=False)
+        frame.collect_schema()
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        raise unreadable(path, error) from error
+    return frame
+
+
+def unreadable(path: Path, error: BaseException) -> DataError:
+    """What is wrong with a file that Polars cannot read, by its line if it has lines."""
+    if kind(path, FORMS) != ".parquet":
+        try:
+            table = open_table(path)
+            for _ in table.read(table.columns):
+                pass
+        except DataError as found:
+            return found
+    # The rest of what Polars says is about its own plan.
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    return DataError(f"cannot be read: {reason}", path=path)
+
+
+def noted(tables: Iterator[pl.DataFrame], errors: list[NvmineError]) -> Iterator[pl.DataFrame]:
+    """The tables; an error on the way is kept, as Polars may hand on its text alone."""
+    try:
+        yield from tables
+    except NvmineError as error:
+        errors.append(error)
+        raise
+
+
+def _first_bad_cell(path: Path, names: tuple[str, str, str]) -> DataError:
+    table = open_table(path)
+    for place, cells in table.read(names):
+        for name, cell in zip(names, cells, strict=True):
+            wanted = "number" if name == names[2] else "id"
+            if not (_is_number(cell) if wanted == "number" else _is_id(cell)):
+                found = quote(cell) if isinstance(cell, str) else kind_of(cell)
+                return table.error(f"{found} is no {wanted}", place=place, column=name)
+    return DataError("ids, or scores, are of several types; make them of one", path=path)
+
+
+def _first_of_another_type(path: Path, names: tuple[str, str, str]) -> DataError | None:
+    table = open_table(path)
+    first: dict[str, type] = {}
+    for place, cells in table.read(names):
+        for name, cell in zip(names[:2], cells, strict=False):
+            if first.setdefault(name, type(cell)) is not type(cell):
+                message = f"{kind_of(cell)}, where earlier ids are {first[name].__name__}; make them of one type"
+                return table.error(message, place=place, column=name)
+    return None
+
+
+def _is_id(cell: object) -> bool:
+    return isinstance(cell, str | int) and not isinstance(cell, bool) and cell != ""
+
+
+def _is_number(cell: object) -> bool:
+    if isinstance(cell, str):
+        try:
+            float(cell)
+        except ValueError:
+            return False
+        # Python reads 1_000 too, which no other reader does.
+        return "_" not in cell
+    return isinstance(cell, int | float) and not isinstance(cell, bool)
