@@ -2,10 +2,11 @@
 
 python benches/mine.py [queries] [candidates]
 
-By default 200,000 x 100 float32 scores with int64 ids, margin 0.05, four negatives.
+By default 1,000,000 x 100 float32 scores with int64 ids, margin 0.05, four negatives. All times are ratios to one bare read
+of the scores by as many threads.
 
 Each does the same work: the query's positive excluded by id, candidates below the ceiling, the best four with scores.
-The best of five runs counts; sentence-transformers' lines go query by query and run once, on a tenth of the queries.
+The best of several runs counts; sentence-transformers' lines go query by query and run once, on a part of the queries.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -30,8 +32,8 @@ def matrix(queries: int, candidates: int) -> tuple[npt.NDArray[Any], ...]:
     draw = np.random.default_rng(0)
     scores = draw.normal(0.4, 0.15, (queries, candidates)).astype(np.float32)
     # Distinct ids within a row, as every search gives them.
-    ids = draw.integers(0, 10_000_000, (queries, 1)) + 37 * np.arange(candidates)
-    ids = np.take_along_axis(ids, draw.permuted(np.tile(np.arange(candidates), (queries, 1)), axis=1), axis=1)
+    ids = 37 * draw.permuted(np.tile(np.arange(candidates), (queries, 1)), axis=1)
+    ids += draw.integers(0, 10_000_000, (queries, 1))
     pos_scores = draw.normal(0.7, 0.1, queries).astype(np.float32)
     pos_ids = np.where(draw.random(queries) < 0.75, ids[:, 0], 99_000_000)
     scores[:, 0] = np.where(pos_ids == ids[:, 0], pos_scores, scores[:, 0])
@@ -87,25 +89,42 @@ def best_of(runs: int, work: Callable[[], Any]) -> tuple[float, Any]:
     return min(times), result
 
 
+def bare_read(scores: npt.NDArray[Any], threads: int) -> Callable[[], Any]:
+    """Looks at every score once and at nothing else."""
+    parts = np.array_split(scores.reshape(-1), threads)
+    pool = ThreadPoolExecutor(threads)
+    return lambda: max(pool.map(np.max, parts))
+
+
 def main() -> None:
     """Print a table of seconds and ratios."""
-    queries, candidates = (int(argument) for argument in (sys.argv[1:] or ["200000", "100"]))
+    queries, candidates = (int(argument) for argument in (sys.argv[1:] or ["1000000", "100"]))
     arrays = matrix(queries, candidates)
     scores, ids, pos_ids, pos_scores = arrays
-    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     print(f"{queries:,} x {candidates} candidates, {threads} threads, {platform.machine()}, numpy {np.__version__}")
 
-    def ours() -> nvmine.Negatives:
-        return nvmine.mine(
-            scores, pos_scores, ids=ids, pos_ids=pos_ids, method="margin", margin=MARGIN, n=N, threads=threads
-        )
+    def ours(scores: npt.NDArray[Any] = scores, **options: Any) -> Callable[[], nvmine.Negatives]:
+        given = {"ids": ids, "pos_ids": pos_ids, "method": "margin", "margin": MARGIN, "n": N, "threads": threads}
+        return lambda: nvmine.mine(scores, pos_scores, **(given | options))
 
-    table = [("one read of the scores (numpy max)", best_of(5, lambda: scores.max())[0])]
-    seconds, mined = best_of(5, ours)
-    table.append(("nvmine.mine, every count included", seconds))
-    seconds, (numpy_ids, _) = best_of(2, lambda: with_numpy(*arrays))
-    table.append(("numpy: where, argpartition", seconds))
-    agree = {"numpy": float((numpy_ids == mined.ids)[mined.counts == N].mean())}
+    descending = -np.sort(-scores, axis=1)
+    pooled = {"counts": "total", "pool": 10}
+    works: list[tuple[str, int, Callable[[], Any]]] = [
+        ("one bare read of the scores", 7, bare_read(scores, threads)),
+        ("nvmine.mine, counts='total'", 7, ours(counts="total")),
+        ("nvmine.mine, every reason for every query", 7, ours()),
+        ("  no ids: column numbers, counts='total'", 7, ours(ids=None, pos_ids=None, counts="total")),
+        ("  no ids, every reason", 7, ours(ids=None, pos_ids=None)),
+        ("  rows descend, counts='total'", 7, ours(descending, counts="total")),
+        ("  rows descend, every reason", 7, ours(descending)),
+        ("  uniform, pool 10, counts='total'", 7, ours(sampling="uniform", **pooled)),
+        ("  softmax, pool 10, counts='total'", 7, ours(sampling="softmax", temperature=0.1, **pooled)),
+        ("  uniform, pool 10, every reason", 5, ours(sampling="uniform", pool=10)),
+        ("  softmax, pool 10, every reason", 5, ours(sampling="softmax", temperature=0.1, pool=10)),
+        ("numpy: where, argpartition", 2, lambda: with_numpy(*arrays)),
+    ]
+    parts = {}
     try:
         import torch
     except ImportError:
@@ -113,17 +132,23 @@ def main() -> None:
     else:
         torch.set_num_threads(threads)
         tensors = [torch.from_numpy(array) for array in arrays]
-        seconds, (torch_ids, _) = best_of(5, lambda: with_torch(*tensors))
-        table.append((f"torch {torch.__version__}: masked_fill, topk, gather", seconds))
-        agree["torch"] = float((torch_ids.numpy() == mined.ids)[mined.counts == N].mean())
-        part = max(1, queries // 10)
-        seconds, _ = best_of(1, lambda: with_lines_of_sentence_transformers(*(tensor[:part] for tensor in tensors)))
-        table.append(("sentence-transformers' lines, query by query", seconds * queries / part))
-    base = dict(table)["nvmine.mine, every count included"]
-    for name, seconds in table:
-        print(f"{name:<48} {seconds:9.3f} s   {seconds / base:8.1f} x")
-    for name, share in agree.items():
-        print(f"ids equal to {name}'s in full rows: {share:.4%}")
+        works.append((f"torch {torch.__version__}: masked_fill, topk, gather", 3, lambda: with_torch(*tensors)))
+        few = [tensor[: max(1, queries // 50)] for tensor in tensors]
+        lines = "sentence-transformers' lines, query by query"
+        works.append((lines, 1, lambda: with_lines_of_sentence_transformers(*few)))
+        parts[lines] = queries / len(few[0])
+    base = 0.0
+    results = {}
+    for name, runs, work in works:
+        seconds, results[name] = best_of(runs, work)
+        seconds *= parts.get(name, 1.0)
+        base = base or seconds
+        print(f"{name:<48} {seconds:9.3f} s   {seconds / base:8.1f} x", flush=True)
+    mined = results["nvmine.mine, every reason for every query"]
+    for name, other in results.items():
+        if name.startswith(("numpy", "torch")):
+            share = float((np.asarray(other[0]) == mined.ids)[mined.counts == N].mean())
+            print(f"ids equal to those of {name.partition(':')[0]} in full rows: {share:.4%}")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 /*!
-Eight dense rows at a time: what most score matrices allow, and much faster than row by row.
+Eight rows of one length at a time: what most score matrices and lists allow, and much faster than row by row.
 
 The scores go through a sorting [`network`](crate::network), the ids through a [`survey`](crate::survey). A row that is not
 plain (padding, a repeated id, more positives than a few) or whose window ends among equal scores is left to the general
@@ -11,9 +11,9 @@ use crate::mine::Request;
 use crate::miner::Case;
 use crate::network::{levels_for, scan};
 use crate::policy::{Anchor, Policy, Sampling};
-use crate::rows::{Id, Ids, Layout, Score};
+use crate::rows::{Id, Ids, Score};
 use crate::select::Candidate;
-use crate::survey::{Survey, stand_alone};
+use crate::survey::{Survey, fetch, stand_alone};
 use crate::top::{Bounds, Top};
 use crate::vector::LANES;
 
@@ -28,11 +28,15 @@ pub(crate) struct Dense {
     survey: Survey,
 }
 
+/// Whether these rows can be scanned together.
+pub(crate) fn fits<S: Score, I: Id>(request: &Request<'_, S, I>, first: usize) -> bool {
+    request.layout.is_even(first, LANES) && u32::try_from(request.layout.cells(first).len()).is_ok()
+}
+
 /// How many levels the network needs for this request; `None` if its rows cannot be scanned this way.
 pub(crate) fn levels<S: Score, I: Id>(request: &Request<'_, S, I>, policy: &Policy) -> Option<usize> {
-    let dense = matches!(request.layout, Layout::Dense { .. });
     let window = if policy.sampling == Sampling::Top { Some(policy.n) } else { policy.pool };
-    if !dense || !S::FITS_F32 || request.classes.is_some() || policy.anchor == Anchor::Each {
+    if !S::FITS_F32 || request.classes.is_some() || policy.anchor == Anchor::Each {
         return None;
     }
     // One more than the window shows whether it ends among equal scores; another stands in for a positive.
@@ -41,7 +45,7 @@ pub(crate) fn levels<S: Score, I: Id>(request: &Request<'_, S, I>, policy: &Poli
 }
 
 impl Dense {
-    /// Scans the rows of [`LANES`] queries from `first` on, with the ceiling of each.
+    /// Scans the rows of [`LANES`] queries from `first` on, which hold equally many candidates, with the ceiling of each.
     pub(crate) fn scan<S: Score, I: Id>(
         &mut self,
         request: &Request<'_, S, I>,
@@ -49,7 +53,17 @@ impl Dense {
         first: usize,
         ceilings: &[f64; LANES],
         levels: usize,
+        reasons: bool,
     ) {
+        if let Ids::Given(ids) = request.ids {
+            // What the rows before needed, if reasons are not: rows in order are only looked at where they begin.
+            let span = if reasons { usize::MAX } else { self.tops.iter().map(|top| top.span).max().unwrap_or(0) };
+            for lane in 0..LANES {
+                let cells = request.layout.cells(first + lane);
+                let row = &ids[cells];
+                fetch(&row[..row.len().min(span)]);
+            }
+        }
         let cells = request.layout.cells(first).start..request.layout.cells(first + LANES - 1).end;
         let columns = cells.len() / LANES;
         let scores = S::as_f32(&request.scores[cells], &mut self.narrow);
@@ -81,26 +95,26 @@ impl Dense {
             None => None,
         };
         let (top, cells) = (&self.tops[lane], request.layout.cells(case.query));
-        let held = top.columns.iter().zip(&top.scores).take(top.held);
+        let enough = policy.shift + if policy.sampling == Sampling::Top { policy.n } else { policy.window() };
         survivors.clear();
-        match request.ids {
-            Ids::Columns => survivors.extend(held.map(|(&column, &score)| candidate(score, i64::from(column)))),
-            Ids::Given(ids) => {
-                let ids = &ids[cells.clone()];
-                survivors.extend(
-                    held.map(|(&column, &score)| candidate(score, ids[column as usize].passage().unwrap_or(-1))),
-                );
+        let (mut last, mut in_order) = (f64::INFINITY, true);
+        for (&column, &score) in top.columns.iter().zip(&top.scores).take(top.held) {
+            // -0.0 is 0.0.
+            let score = f64::from(score) + 0.0;
+            if survivors.len() >= enough && score < last {
+                break;
+            }
+            let id = match request.ids {
+                Ids::Columns => i64::from(column),
+                Ids::Given(ids) => ids[cells.start + column as usize].passage()?,
+            };
+            if !never.contains(&id) {
+                in_order &= score < last;
+                last = score;
+                survivors.push(Candidate { score, id });
             }
         }
-        // Padding is rare, and then the row is not plain.
-        if survivors.iter().any(|survivor| survivor.id < 0) {
-            return None;
-        }
-        if survivors.iter().any(|survivor| never.contains(&survivor.id)) {
-            survivors.retain(|survivor| !never.contains(&survivor.id));
-        }
-        // They are in order, but for those of equal scores.
-        if !survivors.is_sorted_by(|a, b| a.score > b.score) {
+        if !in_order {
             survivors.sort_unstable_by(Candidate::order);
         }
         let all_held = top.survivors == top.held;
@@ -115,8 +129,7 @@ impl Dense {
         survivors.truncate(wanted);
         if !counted {
             // The number of survivors is only known to suffice, or to be that of the row.
-            let enough = if policy.sampling == Sampling::Top { policy.n } else { policy.window() };
-            if !all_held && wanted < policy.shift + enough {
+            if !all_held && wanted < enough {
                 return None;
             }
             if let Ids::Given(ids) = request.ids {
@@ -174,11 +187,6 @@ impl Dense {
         counts.add(Reason::Floor, too_low);
         Some(found)
     }
-}
-
-/// A score that was found in a row; `-0.0` is `0.0`.
-fn candidate(score: f32, id: i64) -> Candidate {
-    Candidate { score: f64::from(score) + 0.0, id }
 }
 
 /// The smallest `f32` that is not below a bound: an `f32` score is below the one if and only if it is below the other.

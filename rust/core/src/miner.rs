@@ -1,12 +1,12 @@
 /*!
 The rule for one query after the other, with the working memory of one thread.
 
-Dense rows that need nothing special go eight at a time through [`dense`](crate::dense); all others, and every row that it
+Rows of one length that need nothing special go eight at a time through [`dense`](crate::dense); all others, and every row that it
 hands back, go the general way: gather, bound, order. Both end in the same window and pick.
 */
 
 use crate::audit::{Counts, Reason};
-use crate::dense::Dense;
+use crate::dense::{self, Dense};
 use crate::error::Error;
 use crate::filter::{Filter, Identity, bound};
 use crate::mine::Request;
@@ -45,14 +45,18 @@ impl Miner {
         let mut query = queries.start;
         if let Some(levels) = levels.filter(|_| !rows.has_ranks()) {
             while query + LANES <= queries.end {
-                self.mine_together(request, policy, levels, query, rows)?;
+                if dense::fits(request, query) {
+                    self.mine_together(request, policy, levels, query, rows)?;
+                } else {
+                    (query..query + LANES).try_for_each(|query| self.mine(request, policy, query, rows))?;
+                }
                 query += LANES;
             }
         }
         (query..queries.end).try_for_each(|query| self.mine(request, policy, query, rows))
     }
 
-    /// Mines [`LANES`] dense rows from `first` on.
+    /// Mines [`LANES`] rows of one length from `first` on.
     fn mine_together<S: Score, I: Id>(
         &mut self,
         request: &Request<'_, S, I>,
@@ -67,12 +71,12 @@ impl Miner {
             let scores = &request.positive_scores[request.positive_layout.cells(first + lane)];
             // What is missing or not finite is an error, or skipped, in the general way.
             if scores.iter().all(|score| score.is_finite())
-                && let Some(anchor) = policy.anchor.of(scores)
+                && let Some(anchor) = if let [only] = scores { Some(*only) } else { policy.anchor.of(scores) }
             {
                 (anchors[lane], ceilings[lane]) = (Some(anchor), policy.ceiling(anchor));
             }
         }
-        self.dense.scan(request, policy, first, &ceilings, levels);
+        self.dense.scan(request, policy, first, &ceilings, levels, rows.has_reasons());
         for lane in 0..LANES {
             let query = first + lane;
             if let Some(anchor) = anchors[lane] {
@@ -220,11 +224,11 @@ impl Miner {
                 }
             }
         }
-        let picks = if policy.sampling == Sampling::Top || picked == pooled {
-            self.race.certain(picked)
-        } else {
-            self.race.pick(policy, case.anchor, case.key, &pool[..pooled])
-        };
+        if !rows.has_ranks() && (policy.sampling == Sampling::Top || picked == pooled) {
+            rows.write(case.ceiling, case.candidates, counts, pool[..picked].iter().copied());
+            return Ok(());
+        }
+        let picks = self.race.pick(policy, case.anchor, case.key, &pool[..pooled.min(pool.len())]);
         rows.write(case.ceiling, case.candidates, counts, picks.iter().map(|&pick| pool[pick]));
         if rows.has_ranks() {
             rows.write_ranks(picks.iter().map(|&pick| {

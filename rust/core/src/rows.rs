@@ -211,6 +211,18 @@ impl Layout<'_> {
         }
     }
 
+    /// Whether so many rows from `first` on hold equally many cells, so that they are a matrix.
+    #[must_use]
+    pub fn is_even(&self, first: usize, rows: usize) -> bool {
+        match self {
+            Self::Dense { .. } => true,
+            Self::Ragged { offsets } => {
+                let length = offsets[first + 1] - offsets[first];
+                offsets[first..=first + rows].windows(2).all(|pair| pair[1] - pair[0] == length)
+            }
+        }
+    }
+
     /// Checks that the layout describes an array of `cells` cells.
     ///
     /// # Errors
@@ -259,6 +271,14 @@ mod tests {
         assert_eq!(u64::MAX.passage(), None);
         assert_eq!(i32::MAX.passage(), Some(2_147_483_647));
         assert_eq!((u32::MAX - 1).passage(), Some(4_294_967_294));
+    }
+
+    #[test]
+    fn rows_of_one_length_are_even() {
+        let layout = Layout::Ragged { offsets: &[3, 5, 7, 9, 9] };
+        assert!(layout.is_even(0, 3) && layout.is_even(1, 2) && layout.is_even(3, 1));
+        assert!(!layout.is_even(0, 4) && !layout.is_even(2, 2));
+        assert!(Layout::Dense { rows: 4, columns: 2 }.is_even(0, 4));
     }
 
     #[test]

@@ -45,28 +45,21 @@ pub struct Race {
     arrivals: Vec<f64>,
     bin_sizes: Vec<usize>,
     picks: Vec<usize>,
-    places: Vec<usize>,
 }
 
 impl Race {
-    /// The first `picked` of a pool, where no race is needed.
-    pub(crate) fn certain(&mut self, picked: usize) -> &[usize] {
-        // Each place holds its own number, so only a longer row than any before has to be written.
-        self.places.extend(self.places.len()..picked);
-        &self.places[..picked]
-    }
-
     /// Picks at most `policy.n` of `pool`, which is in score order; returns their places, ascending.
     pub fn pick(&mut self, policy: &Policy, anchor: f64, key: u64, pool: &[Candidate]) -> &[usize] {
         let wanted = policy.n.min(pool.len());
         let certain = if policy.sampling == Sampling::Top { wanted } else { policy.first.min(wanted) };
         let (racers, places) = (&pool[certain..], wanted - certain);
-        if places == 0 || places == racers.len() {
-            return self.certain(wanted);
-        }
-        self.run(policy, anchor, key, racers);
         self.picks.clear();
+        if places == 0 || places == racers.len() {
+            self.picks.extend(0..wanted);
+            return &self.picks;
+        }
         self.picks.extend(0..certain);
+        self.run(policy, anchor, key, racers);
         if racers.len() <= FEW
             && let Some(mut winners) = first(&self.arrivals, places)
         {
