@@ -301,6 +301,7 @@ QRELS = pl.DataFrame({"query_id": ["a", "b"], "passage_id": ["x", "y"], "relevan
         (RUN, pl.concat([QRELS, QRELS[1:].with_columns(relevance=pl.lit(0, pl.Int64))]), {}, DataError, "two things"),
         (RUN, QRELS, {"percent": 3}, PolicyError, "no such field"),
         (RUN, QRELS, {"threads": 0}, PolicyError, "threads"),
+        (RUN, QRELS, {"near_duplicate": 0.8}, PolicyError, "use nvmine.mine with passage_texts"),
     ],
 )
 def test_tables_that_do_not_fit(run: Any, qrels: Any, options: Any, kind: Any, message: str) -> None:

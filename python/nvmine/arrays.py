@@ -175,7 +175,7 @@ def widened(values: Array) -> npt.NDArray[np.float64]:
 
 def signed(values: Array) -> npt.NDArray[np.int64]:
     """Ids that the core reads, in int64; the maximum of an unsigned type, which is padding, as -1."""
-    ids = values.astype(np.int64)
+    ids = values.astype(np.int64, copy=False)
     if values.dtype.kind == "u":
         ids[values == np.iinfo(values.dtype).max] = -1
     return ids

@@ -92,11 +92,7 @@ def mine(
             "list, and use 'min'",
             column="anchor",
         )
-    if chosen.near_duplicate is not None:
-        raise PolicyError(
-            "compares texts, and an expression has none; use nvmine.mine with passage_texts, or nvmine.mine_dataset",
-            column="near_duplicate",
-        )
+    refuse_texts(chosen)
     if chosen.sampling != "top" and query_ids is None:
         raise PolicyError(
             f"{chosen.sampling!r} draws by the query's key: give query_ids; the number of a row in a piece of the "
@@ -120,3 +116,18 @@ def mine(
         kwargs={"call": "\n".join(f"{name}={value}" for name, value in lines.items())},
         is_elementwise=True,
     )
+
+
+def refuse_texts(policy: Policy) -> None:
+    """Refuses a policy that compares texts, where there are only scores.
+
+    Raises
+    ------
+    PolicyError
+        It has `near_duplicate`.
+    """
+    if policy.near_duplicate is not None:
+        raise PolicyError(
+            "compares texts, and here are none; use nvmine.mine with passage_texts, or nvmine.mine_dataset",
+            column="near_duplicate",
+        )

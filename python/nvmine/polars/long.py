@@ -9,6 +9,7 @@ import polars as pl
 
 from nvmine.errors import DataError, DtypeError, quote
 from nvmine.mining import thread_count
+from nvmine.polars.expression import refuse_texts
 from nvmine.polars.positives import read_positives
 from nvmine.polars.rows import LongRule, results_schema
 from nvmine.polars.stream import Source, streamed
@@ -106,6 +107,7 @@ def mine_long(
     [['d', 'c']]
     """
     chosen = Policy.of(policy, fields)
+    refuse_texts(chosen)
     count = thread_count(threads)
     candidates = long_form(lf.lazy(), query=query, passage=passage, score=score)
     schema = candidates.schema

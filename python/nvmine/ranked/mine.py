@@ -12,6 +12,7 @@ import polars as pl
 
 from nvmine.errors import DataError, NvmineError, quote
 from nvmine.mining import thread_count
+from nvmine.polars.expression import refuse_texts
 from nvmine.polars.long import BATCH
 from nvmine.polars.positives import read_positives
 from nvmine.polars.rows import LongRule, results_schema
@@ -120,6 +121,7 @@ def mine_ranked(
     MinedFile(path=PosixPath('negatives.parquet'), queries=3452, results=3452, negatives=27616, short=0, unranked=0)
     """
     chosen = Policy.of(policy, fields)
+    refuse_texts(chosen)
     path, target = Path(candidates), Path(out)
     opened = open_candidates(path, query=query_column, passage=passage_column, score=score_column)
     if opened.lists and qrels is not None:

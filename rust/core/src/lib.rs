@@ -24,6 +24,7 @@ mod miner;
 pub mod near;
 mod network;
 pub mod output;
+mod pages;
 mod overlap;
 pub mod policy;
 pub mod rows;

@@ -7,6 +7,7 @@ What mining gives: arrays with a row a query, or a row a positive when each has 
 use crate::audit::{Counts, REASONS};
 use crate::error::Error;
 use crate::mine::Request;
+use crate::pages::zeroed;
 use crate::policy::Policy;
 use crate::rows::{Id, Score, Stored};
 use crate::select::Candidate;
@@ -67,14 +68,6 @@ impl<T: Stored> Output<T> {
             rejected: zeroed(if extent.reasons { rows * REASONS.len() } else { 0 }, &room)?,
         })
     }
-}
-
-/// Room for `len` numbers; a lack of memory is an error and not the end of the process.
-///
-/// Pages of zeros cost nothing until they are written, which is left to the threads that write the rows.
-fn zeroed<T: Clone + Default>(len: usize, room: &Error) -> Result<Vec<T>, Error> {
-    Vec::<T>::new().try_reserve_exact(len).map_err(|_| room.clone())?;
-    Ok(vec![T::default(); len])
 }
 
 /// Consecutive rows of an output, handed out one at a time.
