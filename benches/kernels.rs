@@ -98,7 +98,7 @@ fn main() {
         if !wanted.is_empty() && !wanted.iter().any(|one| one == name) {
             continue;
         }
-        if name == "sorted" {
+        if name.starts_with("sorted") {
             for row in made.scores.chunks_exact_mut(COLUMNS) {
                 row.sort_by(|a, b| b.total_cmp(a));
             }

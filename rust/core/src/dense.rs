@@ -7,13 +7,14 @@ way, which gives the same for every row that this one takes.
 */
 
 use crate::audit::{Counts, Reason};
+use crate::fetch::fetch;
 use crate::mine::Request;
 use crate::miner::Case;
 use crate::network::{levels_for, scan};
 use crate::policy::{Anchor, Policy, Sampling};
 use crate::rows::{Id, Ids, Score};
 use crate::select::Candidate;
-use crate::survey::{Survey, fetch, stand_alone};
+use crate::survey::{Survey, stand_alone};
 use crate::top::{Bounds, Top};
 use crate::vector::LANES;
 
@@ -55,20 +56,26 @@ impl Dense {
         levels: usize,
         reasons: bool,
     ) {
-        if let Ids::Given(ids) = request.ids {
-            // What the rows before needed, if reasons are not: rows in order are only looked at where they begin.
-            let span = if reasons { usize::MAX } else { self.tops.iter().map(|top| top.span).max().unwrap_or(0) };
-            for lane in 0..LANES {
-                let cells = request.layout.cells(first + lane);
-                let row = &ids[cells];
-                fetch(&row[..row.len().min(span)]);
-            }
-        }
+        self.fetch_next(request, first + LANES, reasons);
         let cells = request.layout.cells(first).start..request.layout.cells(first + LANES - 1).end;
         let columns = cells.len() / LANES;
         let scores = S::as_f32(&request.scores[cells], &mut self.narrow);
         let bounds = Bounds { ceilings: ceilings.map(round_up), floor: round_up(policy.floor()) };
         scan(scores, columns, &bounds, levels, &mut self.tops);
+    }
+
+    /// Asks for what the rows from `next` on will need, if there are any.
+    fn fetch_next<S: Score, I: Id>(&self, request: &Request<'_, S, I>, next: usize, reasons: bool) {
+        let rows = next..(next + LANES).min(request.layout.rows());
+        for row in rows {
+            let cells = request.layout.cells(row);
+            fetch(&request.scores[cells.clone()]);
+            if let Ids::Given(ids) = request.ids {
+                // As much as these rows, if reasons are not wanted: rows in order are only looked at where they begin.
+                let span = if reasons { cells.len() } else { self.tops[0].span.min(cells.len()) };
+                fetch(&ids[cells.start..cells.start + span]);
+            }
+        }
     }
 
     /// The survivors of one scanned row, the best `shift + window` in order, and how many there are in all (or, where

@@ -35,7 +35,9 @@ fn welcome_large_pages<T>(memory: &[T]) {
     let skipped = start.align_offset(PAGE);
     // SAFETY: whole pages inside the allocation, whose contents the advice does not touch; a refusal changes nothing. On
     // a system with larger pages than these the call may be refused.
-    unsafe { libc::madvise(start.add(skipped).cast_mut().cast(), (bytes - skipped) / PAGE * PAGE, libc::MADV_HUGEPAGE) };
+    unsafe {
+        libc::madvise(start.add(skipped).cast_mut().cast(), (bytes - skipped) / PAGE * PAGE, libc::MADV_HUGEPAGE)
+    };
 }
 
 #[cfg(test)]

@@ -114,18 +114,6 @@ impl Survey {
     }
 }
 
-/// Asks for ids that are looked at soon. One row's lie too far from the next one's for a processor to foresee.
-pub(crate) fn fetch<I: Id>(ids: &[I]) {
-    #[cfg(target_arch = "x86_64")]
-    for place in (0..ids.len()).step_by(64 / size_of::<I>()) {
-        let address = ids.as_ptr().wrapping_add(place);
-        // SAFETY: an address is only hinted at, here one inside the slice; every x86-64 processor has the instruction.
-        unsafe { std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(address.cast()) };
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = ids;
-}
-
 /// Whether the ids of `chosen` are distinct, and no other place among `ids`, where each has one (or which is empty), holds
 /// one of them.
 pub(crate) fn stand_alone<I: Id>(chosen: &[Candidate], ids: &[I]) -> bool {
