@@ -81,7 +81,7 @@ def mine(
         The whole rule; or give its fields as keywords, see :class:`nvmine.Policy`.
     counts
         What is told of the rejected candidates: ``reasons``, how many for which reason; or ``total``, only how many,
-        which takes about half the time where `ids` are given, since not all of them have to be compared. The negatives
+        which takes about two thirds of the time where `ids` are given, since not all have to be compared. The negatives
         are the same.
     ranks
         Also give the ranks of the negatives.
