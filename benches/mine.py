@@ -2,8 +2,8 @@
 
 python benches/mine.py [queries] [candidates]
 
-By default 1,000,000 x 100 float32 scores with int64 ids, margin 0.05, four negatives. Ratios are to one bare read of the
-scores by as many threads.
+By default 1,000,000 x 100 float32 scores with int64 ids, margin 0.05, four negatives. Ratios are to one bare read of
+the scores by as many threads.
 
 Each does the same work: the query's positive excluded by id, candidates below the ceiling, the best four with scores.
 The best of several runs counts; sentence-transformers' lines go query by query and run once, on a part of the queries.

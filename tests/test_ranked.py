@@ -347,7 +347,7 @@ def test_calls_that_cannot_be_right(tmp_path: Path) -> None:
         nvmine.mine_ranked(run, qrels, out=run)
     with pytest.raises(PolicyError, match="no such field"):
         nvmine.mine_ranked(run, qrels, out=out, percent=3)
-    with pytest.raises(PolicyError, match="use nvmine.mine with passage_texts"):
+    with pytest.raises(PolicyError, match=r"use nvmine\.mine with passage_texts"):
         nvmine.mine_ranked(run, qrels, out=out, near_duplicate=0.8)
     with pytest.raises(RunError, match="cannot be written"):
         nvmine.mine_ranked(run, qrels, out=run / "out.parquet")
