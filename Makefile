@@ -43,6 +43,8 @@ format: $(VENV)/.lint  ## Format, and mend what can be mended
 
 bench: $(VENV)/.test  ## The measurements of docs/benchmarks.md
 	$(BIN)/python benches/mine.py
+	cargo bench --locked --bench kernels
+	$(BIN)/python benches/near.py
 	$(BIN)/python benches/ensemble.py
 	$(BIN)/python benches/memory.py
 	$(BIN)/python benches/streaming.py 30 --long 10

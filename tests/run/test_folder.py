@@ -52,7 +52,7 @@ def test_bad_manifests(run: nvmine.Run, change: Callable[[dict[str, Any]], None]
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("{", "no manifest"), ("[]", "no manifest"), ("\x00", "no manifest"), ('{"schema_version": 1}', "no manifest")],
+    [("{", "no manifest"), ("[]", "no manifest"), ("\x00", "no manifest"), ('{"schema_version": 2}', "no manifest")],
 )
 def test_manifests_that_are_none(run: nvmine.Run, text: str, message: str) -> None:
     (run.path / "manifest.json").write_text(text, "utf-8")

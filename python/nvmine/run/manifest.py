@@ -17,7 +17,7 @@ from nvmine.errors import RunError
 from nvmine.run.storage import Shard, Storage
 
 NAME = "manifest.json"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(slots=True)
