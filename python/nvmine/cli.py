@@ -257,5 +257,5 @@ def main() -> None:
         typer.echo(f"nvmine: {type(error).__name__}: {error}", err=True)
         sys.exit(2)
     except KeyboardInterrupt:
-        typer.echo("nvmine: interrupted; the same command continues the run", err=True)
+        typer.echo("nvmine: interrupted; the same command starts again, or continues a run folder", err=True)
         sys.exit(130)
