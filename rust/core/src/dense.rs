@@ -11,7 +11,7 @@ use crate::fetch::fetch;
 use crate::mine::Request;
 use crate::miner::Case;
 use crate::network::{levels_for, scan};
-use crate::policy::{Anchor, Policy, Sampling};
+use crate::policy::{Anchor, Policy};
 use crate::rows::{Id, Ids, Score};
 use crate::select::Candidate;
 use crate::survey::{Survey, stand_alone};
@@ -36,13 +36,12 @@ pub(crate) fn fits<S: Score, I: Id>(request: &Request<'_, S, I>, first: usize) -
 
 /// How many levels the network needs for this request; `None` if its rows cannot be scanned this way.
 pub(crate) fn levels<S: Score, I: Id>(request: &Request<'_, S, I>, policy: &Policy) -> Option<usize> {
-    let window = if policy.sampling == Sampling::Top { Some(policy.n) } else { policy.pool };
     if !S::FITS_F32 || request.classes.is_some() || policy.anchor == Anchor::Each {
         return None;
     }
     // One more than the window shows whether it ends among equal scores; another stands in for a positive.
     let spare = if request.exclusions.is_empty() { 1 } else { 2 };
-    levels_for(window?.checked_add(policy.shift)?.checked_add(spare)?)
+    levels_for(policy.reach().checked_add(spare)?)
 }
 
 impl Dense {
@@ -102,7 +101,7 @@ impl Dense {
             None => None,
         };
         let (top, cells) = (&self.tops[lane], request.layout.cells(case.query));
-        let enough = policy.shift + if policy.sampling == Sampling::Top { policy.n } else { policy.window() };
+        let enough = policy.reach();
         survivors.clear();
         let (mut last, mut in_order) = (f64::INFINITY, true);
         for (&column, &score) in top.columns.iter().zip(&top.scores).take(top.held) {
@@ -126,9 +125,7 @@ impl Dense {
         }
         let all_held = top.survivors == top.held;
         let found = found.unwrap_or(survivors.len());
-        let pooled = found.saturating_sub(policy.shift).min(policy.window());
-        let window = if policy.sampling == Sampling::Top { pooled.min(policy.n) } else { pooled };
-        let wanted = policy.shift.min(found) + window;
+        let wanted = enough.min(found);
         // None of the survivors that the network let go may tie with the last one wanted.
         if wanted > survivors.len() || (wanted > 0 && survivors[wanted - 1].score <= f64::from(top.let_go)) {
             return None;

@@ -10,6 +10,7 @@ teachers' negatives as one; [`jaccard`] says how far they agree.
 Knows nothing of Python and does no I/O. Nothing here panics on any input; what cannot be mined is an [`Error`].
 */
 
+pub mod anchor;
 mod arrivals;
 pub mod audit;
 mod dense;

@@ -146,23 +146,9 @@ pub fn mine_rows<S: Score, I: Id>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::{Method, OnMissing, OnShort, Sampling};
+    use crate::policy::Method;
 
-    const POLICY: Policy = Policy {
-        method: Method::Margin(0.1),
-        max_score: None,
-        min_score: None,
-        near_duplicate: None,
-        shift: 0,
-        pool: None,
-        n: 2,
-        sampling: Sampling::Top,
-        first: 0,
-        anchor: Anchor::Min,
-        on_short: OnShort::Keep,
-        on_missing: OnMissing::Raise,
-        seed: 0,
-    };
+    const POLICY: Policy = Policy { method: Method::Margin(0.1), n: 2, ..crate::policy::tests::POLICY };
 
     const WITH_RANKS: Extent = Extent { ranks: true, reasons: true };
 

@@ -1,8 +1,8 @@
 /*!
 The rule for one query after the other, with the working memory of one thread.
 
-Rows of one length that need nothing special go eight at a time through [`dense`](crate::dense); all others, and every row that it
-hands back, go the general way: gather, bound, order. Both end in the same window and pick.
+Rows of one length that need nothing special go eight at a time through [`dense`](crate::dense); all others, and every row
+that it hands back, go the general way: gather, bound, order. Both end in the same window and pick.
 */
 
 use crate::audit::{Counts, Reason};
@@ -182,8 +182,7 @@ impl Miner {
     ) -> Result<(), Error> {
         bound(&self.valid, case.ceiling, policy.floor(), &mut counts, &mut self.survivors);
         // The best need no order among the others.
-        let window = if policy.sampling == Sampling::Top { policy.n } else { policy.window() };
-        let wanted = policy.shift.saturating_add(window);
+        let wanted = policy.reach();
         let found = if let Some(near) = policy.near_duplicate {
             self.guard.prune(texts, near, case.query, wanted, &mut self.survivors, &mut counts)?
         } else {

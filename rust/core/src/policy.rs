@@ -6,6 +6,7 @@ positives differ in scale from query to query, `margin` when a teacher keeps one
 `naive` and `shift` look at no score and are there for comparison.
 */
 
+pub use crate::anchor::Anchor;
 use crate::error::Error;
 
 /// How the ceiling follows from the anchor.
@@ -48,19 +49,6 @@ pub enum Sampling {
         /// How many bins, at least one.
         bins: usize,
     },
-}
-
-/// The positive score that a query's ceiling is relative to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Anchor {
-    /// The smallest positive score: safe for all positives.
-    Min,
-    /// The largest positive score.
-    Max,
-    /// The mean of the positive scores, summed in ascending order.
-    Mean,
-    /// One result per (query, positive) pair, each against its own score.
-    Each,
 }
 
 /// What becomes of a query that gets fewer negatives than asked.
@@ -216,33 +204,13 @@ impl Policy {
     /// How many survivors the picks are made from, `shift` left out; `usize::MAX` for all.
     #[must_use]
     pub fn window(&self) -> usize {
-        match self.pool {
-            Some(pool) => pool,
-            None => usize::MAX,
-        }
+        self.pool.unwrap_or(usize::MAX)
     }
-}
 
-impl Anchor {
-    /// The anchor of a query with these positive scores, or `None` if there are none.
-    ///
-    /// For [`Anchor::Each`] the caller takes the scores one by one.
+    /// How many of the best survivors decide about the picks: for [`Sampling::Top`] no more than are picked.
     #[must_use]
-    pub fn of(self, scores: &[f64]) -> Option<f64> {
-        match self {
-            Self::Min | Self::Each => scores.iter().copied().reduce(f64::min),
-            Self::Max => scores.iter().copied().reduce(f64::max),
-            Self::Mean => {
-                // Addition of floats depends on its order, and positives may be listed in any.
-                let mut ascending = scores.to_vec();
-                ascending.sort_unstable_by(f64::total_cmp);
-                let count = ascending.len() as f64;
-                let mean = ascending.iter().sum::<f64>() / count;
-                // A sum can overflow where the mean does not.
-                let mean = if mean.is_finite() { mean } else { ascending.iter().map(|score| score / count).sum() };
-                (!ascending.is_empty()).then_some(mean)
-            }
-        }
+    pub fn reach(&self) -> usize {
+        self.shift.saturating_add(if self.sampling == Sampling::Top { self.n } else { self.window() })
     }
 }
 
@@ -251,10 +219,10 @@ fn refuse(field: &'static str, reason: String) -> Error {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    const POLICY: Policy = Policy {
+    pub(crate) const POLICY: Policy = Policy {
         method: Method::Perc(0.95),
         max_score: None,
         min_score: None,
@@ -306,15 +274,5 @@ mod tests {
         assert_eq!(policy.ceiling(0.5), 0.5 - (1.0 - 0.95) * 0.5);
         assert_eq!(Policy { method: Method::Margin(0.05), ..POLICY }.ceiling(0.5), 0.5 - 0.05);
         assert_eq!(Policy { method: Method::Naive, ..POLICY }.ceiling(0.5), f64::INFINITY);
-    }
-
-    #[test]
-    fn a_mean_does_not_depend_on_the_order_of_positives() {
-        let scores = [0.1, 0.7, 1e-17, 0.3, 0.2];
-        let mut reversed = scores;
-        reversed.reverse();
-        assert_eq!(Anchor::Mean.of(&scores), Anchor::Mean.of(&reversed));
-        assert_eq!(Anchor::Mean.of(&[]), None);
-        assert_eq!(Anchor::Mean.of(&[f64::MAX, f64::MAX]), Some(f64::MAX));
     }
 }

@@ -132,24 +132,10 @@ fn bin(score: f64, racers: &[Candidate], bins: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::{Anchor, Method, OnMissing, OnShort};
+    use crate::policy::Method;
 
     fn policy(sampling: Sampling, n: usize, first: usize, seed: u64) -> Policy {
-        Policy {
-            method: Method::Naive,
-            max_score: None,
-            min_score: None,
-            near_duplicate: None,
-            shift: 0,
-            pool: Some(10),
-            n,
-            sampling,
-            first,
-            anchor: Anchor::Min,
-            on_short: OnShort::Keep,
-            on_missing: OnMissing::Raise,
-            seed,
-        }
+        Policy { method: Method::Naive, pool: Some(10), n, sampling, first, seed, ..crate::policy::tests::POLICY }
     }
 
     fn pool(scores: &[f64]) -> Vec<Candidate> {
