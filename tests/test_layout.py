@@ -57,6 +57,7 @@ ARRAYS = {
     "negatives",
     "policy",
     "shingles",
+    "whole_numbers",
     "words",
 }
 ALLOWED = {

@@ -72,6 +72,8 @@ BAD: dict[str, tuple[Any, type[NvmineError]]] = {
     "no words": (lambda: Shingles.of(["a"], 0), PolicyError),
     "half a word": (lambda: Shingles.of(["a"], 1.5), PolicyError),  # type: ignore[arg-type]
     "a bool": (lambda: Shingles.of(["a"], True), PolicyError),
+    "no threads": (lambda: Shingles.of(["a"], threads=0), PolicyError),
+    "threads by name": (lambda: Shingles.of(["a"], threads="two"), PolicyError),  # type: ignore[arg-type]
     "floats": (lambda: Shingles(3, np.zeros(1), np.empty(0, np.uint64)), DtypeError),
     "a matrix": (lambda: Shingles(3, np.zeros((1, 1), np.int64), np.empty(0, np.uint64)), ShapeError),
     "no offsets": (lambda: Shingles(3, np.empty(0, np.int64), np.empty(0, np.uint64)), ShapeError),

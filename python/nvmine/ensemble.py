@@ -6,7 +6,6 @@ negatives, and whose best ensemble was ``intra`` with duplicates kept, by a marg
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
@@ -15,11 +14,11 @@ import numpy.typing as npt
 
 from nvmine import _core
 from nvmine.audit import Audit
-from nvmine.errors import DtypeError, PolicyError, ShapeError
+from nvmine.errors import DtypeError, ShapeError
 from nvmine.keys import read_keys
-from nvmine.mining import thread_count
 from nvmine.negatives import Negatives
 from nvmine.policy import Policy
+from nvmine.whole_numbers import thread_count, whole_number
 
 How = Literal["intra", "cross"]
 Duplicates = Literal["keep", "replace"]
@@ -245,15 +244,7 @@ def _keys_of_rows(query_ids: Any, best: Negatives) -> npt.NDArray[np.uint64]:
 def _top(top: int, teachers: Iterable[Negatives]) -> int:
     """How many ids are compared."""
     most = min(teacher.ids.shape[1] for teacher in teachers)
-    try:
-        if isinstance(top, bool):
-            raise TypeError
-        count = operator.index(top)
-    except TypeError:
-        raise PolicyError(f"must be a whole number, not {top!r}", column="top") from None
-    if not 1 <= count <= most:
-        raise PolicyError(f"must lie in [1, {most}], as the rows hold at most {most}, not {count}", column="top")
-    return count
+    return whole_number("top", top, most, f"as the rows hold at most {most}, ")
 
 
 def _lists(teacher: Negatives) -> tuple[int, npt.NDArray[np.int64], npt.NDArray[np.int64]]:

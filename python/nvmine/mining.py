@@ -6,7 +6,6 @@ from texts to negatives use :func:`nvmine.mine_dataset`.
 
 from __future__ import annotations
 
-import operator
 from typing import Any, Literal, Unpack
 
 import numpy as np
@@ -20,8 +19,7 @@ from nvmine.keys import read_keys
 from nvmine.negatives import Negatives
 from nvmine.policy import Policy, PolicyFields, takes_policy_fields
 from nvmine.shingles import Shingles, read_shingles
-
-MOST_THREADS = 1024
+from nvmine.whole_numbers import thread_count
 
 
 @takes_policy_fields
@@ -201,27 +199,6 @@ def _result_rows(positives: Rows, *, each: bool) -> tuple[npt.NDArray[np.int64],
     offsets = positives.ragged_offsets()
     queries = np.repeat(numbers, np.diff(offsets))
     return queries, np.arange(len(queries), dtype=np.int64) - (offsets[:-1] - offsets[0])[queries]
-
-
-def thread_count(threads: int | None) -> int | None:
-    """The number of threads as the core takes it.
-
-    Raises
-    ------
-    PolicyError
-        It is no whole number, or outside [1, 1024].
-    """
-    if threads is None:
-        return None
-    try:
-        if isinstance(threads, bool):
-            raise TypeError
-        count = operator.index(threads)
-    except TypeError:
-        raise PolicyError(f"must be a whole number, not {threads!r}", column="threads") from None
-    if not 1 <= count <= MOST_THREADS:
-        raise PolicyError(f"must lie in [1, {MOST_THREADS}], not {count}", column="threads")
-    return count
 
 
 def _hashes(shingles: Shingles) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint64]]:

@@ -77,6 +77,12 @@ class Negatives:
             f"Negatives({rows} rows, n={n}, {int(self.counts.sum())} negatives, {int((self.counts < n).sum())} short)"
         )
 
+    @property
+    def held(self) -> npt.NDArray[np.bool_]:
+        """Where `ids` and `scores` hold a negative: bool of shape (R, n), False where short."""
+        mask: npt.NDArray[np.bool_] = np.arange(self.ids.shape[1]) < self.counts[:, None]
+        return mask
+
     def to_polars(self) -> pl.DataFrame:
         """A row a result: `query`, `positive`, `negative_ids`, `negative_scores`, `candidates`, `rejected`.
 
@@ -92,7 +98,7 @@ class Negatives:
             import polars as pl
         except ImportError:
             raise MissingExtraError("this needs polars: pip install polars") from None
-        held = np.arange(self.ids.shape[1]) < self.counts[:, None]
+        held = self.held
         lists = {"negative_ids": self.ids, "negative_scores": self.scores}
         if self.teachers is not None:
             lists["negative_teachers"] = self.teachers

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -12,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nvmine import _core
-from nvmine.errors import DtypeError, PolicyError, ShapeError
+from nvmine.errors import DtypeError, ShapeError
+from nvmine.whole_numbers import thread_count, whole_number
 from nvmine.words import words_of
 
 WORDS = 3
@@ -99,7 +99,7 @@ class Shingles:
         DtypeError
             Something in `texts` is no text; `row` is its place.
         PolicyError
-            `words` is no whole number, or out of range.
+            `words` or `threads` is no whole number, or out of range.
 
         Examples
         --------
@@ -107,7 +107,7 @@ class Shingles:
         >>> len(a & b) / len(a | b)
         0.5
         """
-        size = _size(words)
+        size, threads = whole_number("words", words, _MOST_WORDS), thread_count(threads)
         if isinstance(texts, str | bytes):
             raise DtypeError("expected a sequence of texts, not one text", column="texts")
         blocks = [_core.shingles(block, size, threads=threads) for block in _blocks_of_words(texts)]
@@ -166,15 +166,3 @@ def _blocks_of_words(texts: Iterable[str]) -> Iterator[list[str]]:
                 raise DtypeError(f"expected a text, not {type(text).__name__}", column="texts", row=row)
         done += len(block)
         yield [" ".join(words_of(text)) for text in block]
-
-
-def _size(words: Any) -> int:
-    try:
-        if isinstance(words, bool):
-            raise TypeError
-        size = operator.index(words)
-    except TypeError:
-        raise PolicyError(f"must be a whole number, not {words!r}", column="words") from None
-    if not 1 <= size <= _MOST_WORDS:
-        raise PolicyError(f"must lie in [1, {_MOST_WORDS}], not {size}", column="words")
-    return size

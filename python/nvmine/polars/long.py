@@ -8,13 +8,13 @@ from typing import Unpack
 import polars as pl
 
 from nvmine.errors import DataError, DtypeError, quote
-from nvmine.mining import thread_count
 from nvmine.polars.expression import refuse_texts
 from nvmine.polars.positives import read_positives
 from nvmine.polars.rows import LongRule, results_schema
 from nvmine.polars.stream import Source, streamed
 from nvmine.polars.whole import whole_queries
 from nvmine.policy import Policy, PolicyFields, takes_policy_fields
+from nvmine.whole_numbers import thread_count
 
 # Candidates mined at once: enough to keep all threads busy, few enough to hold.
 BATCH = 2**20

@@ -177,7 +177,7 @@ def results(
     names
         The ids, `passage`, that the numbers, `id`, of the candidates of query `number` stand for. None: they are ids.
     """
-    held = np.arange(negatives.ids.shape[1]) < negatives.counts[:, None]
+    held = negatives.held
     found = pl.Series("id", negatives.ids[held])
     if names is not None:
         numbers = pl.Series("number", np.repeat(negatives.queries, negatives.counts), names.schema["number"])

@@ -11,7 +11,6 @@ from typing import Unpack
 import polars as pl
 
 from nvmine.errors import DataError, NvmineError, quote
-from nvmine.mining import thread_count
 from nvmine.polars.expression import refuse_texts
 from nvmine.polars.long import BATCH
 from nvmine.polars.positives import read_positives
@@ -23,6 +22,7 @@ from nvmine.ranked.candidates import Candidates, noted, open_candidates
 from nvmine.ranked.lists import long_types, mine_lists
 from nvmine.ranked.qrels import open_qrels
 from nvmine.run.storage import write_whole
+from nvmine.whole_numbers import thread_count
 
 # Results in a row group of the output: a reader needs so many at once.
 ROW_GROUP = 2**16

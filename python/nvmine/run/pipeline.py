@@ -19,7 +19,6 @@ import polars as pl
 from nvmine.audit import REASONS
 from nvmine.data import Dataset, Vectors, open_dataset
 from nvmine.errors import SearchError
-from nvmine.mining import thread_count
 from nvmine.policy import Policy, PolicyFields, takes_policy_fields
 from nvmine.run.candidates import CandidateSearch, candidate_name, search_candidates, survivors
 from nvmine.run.encode import encode
@@ -32,6 +31,7 @@ from nvmine.run.texts import store_texts
 from nvmine.run.workspace import Workspace, open_workspace, shard_ranges
 from nvmine.search import ExactSearch, ExhaustiveSearcher, FaissSearch, ScoredSearch, Searcher, parse_memory
 from nvmine.teachers import Bm25Teacher, DenseTeacher, open_teacher
+from nvmine.whole_numbers import thread_count
 
 Teacher = Bm25Teacher | DenseTeacher
 

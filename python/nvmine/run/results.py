@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
 from nvmine.audit import REASONS
@@ -44,7 +43,7 @@ def results_table(candidates: pl.DataFrame, negatives: Negatives, passage_ids: p
     Columns: `query_id`, `positive_id`, `positive_score`, `negative_ids`, `negative_scores`, `teacher`, `candidates`,
     `rejected` (a count a reason). For an anchor other than ``each``, all positives of a query share its negatives.
     """
-    held = np.arange(negatives.ids.shape[1]) < negatives.counts[:, None]
+    held = negatives.held
     results = pl.DataFrame(
         [
             pl.Series("row", negatives.queries),
