@@ -21,6 +21,7 @@ from polars.testing import assert_frame_equal
 
 import nvmine
 import nvmine.polars
+from engines import ENGINES
 from nvmine import _core
 from nvmine.audit import REASONS
 from nvmine.errors import PolicyError
@@ -85,22 +86,6 @@ def mined(frame: pl.LazyFrame, *, keys: str = "query", **fields: Any) -> pl.Lazy
         "scores", "pos_scores", ids="ids", pos_ids="pos_ids", exclude_ids="own", query_ids=keys, **fields
     )
     return frame.select("query", negatives=expression).unnest("negatives")
-
-
-def in_memory(lazy: pl.LazyFrame, _: Path) -> pl.DataFrame:
-    return lazy.collect(engine="in-memory")
-
-
-def streaming(lazy: pl.LazyFrame, _: Path) -> pl.DataFrame:
-    return lazy.collect(engine="streaming")
-
-
-def sunk(lazy: pl.LazyFrame, folder: Path) -> pl.DataFrame:
-    lazy.sink_parquet(folder / "sunk.parquet")
-    return pl.read_parquet(folder / "sunk.parquet")
-
-
-ENGINES = [in_memory, streaming, sunk]
 
 
 def chunked(frame: pl.DataFrame) -> pl.DataFrame:

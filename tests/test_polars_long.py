@@ -18,6 +18,7 @@ from polars.testing import assert_frame_equal
 import nvmine
 import nvmine.polars
 import oracle
+from engines import ENGINES, sunk
 from nvmine.audit import REASONS
 from nvmine.errors import DataError, DtypeError, PolicyError
 from nvmine.polars import long
@@ -110,22 +111,6 @@ def expected(run: pl.DataFrame, qrels: pl.DataFrame, *, known: bool = False, **f
         "rejected": pl.Struct(dict.fromkeys(REASONS, pl.UInt32)),
     }
     return pl.DataFrame(rows, schema)
-
-
-def in_memory(lazy: pl.LazyFrame, _: Path) -> pl.DataFrame:
-    return lazy.collect(engine="in-memory")
-
-
-def streaming(lazy: pl.LazyFrame, _: Path) -> pl.DataFrame:
-    return lazy.collect(engine="streaming")
-
-
-def sunk(lazy: pl.LazyFrame, folder: Path) -> pl.DataFrame:
-    lazy.sink_parquet(folder / "sunk.parquet")
-    return pl.read_parquet(folder / "sunk.parquet")
-
-
-ENGINES = [in_memory, streaming, sunk]
 
 
 @pytest.fixture
