@@ -38,7 +38,6 @@ struct Matrix {
     ids: Vec<i64>,
     positive_scores: Vec<f64>,
     positive_ids: Vec<i64>,
-    offsets: Vec<i64>,
 }
 
 /// Scores about 0.4, positives about 0.7, three in four among the candidates; distinct ids within a row.
@@ -49,13 +48,8 @@ fn matrix(rows: usize) -> Matrix {
         nvmine_core::sample::mix(state)
     };
     let mut normal = move || (0..4).map(|_| (draw() >> 40) as f64 / (1_u64 << 24) as f64 - 0.5).sum::<f64>() * 1.73;
-    let mut made = Matrix {
-        scores: Vec::new(),
-        ids: Vec::new(),
-        positive_scores: Vec::new(),
-        positive_ids: Vec::new(),
-        offsets: (0..=rows as i64).collect(),
-    };
+    let mut made =
+        Matrix { scores: Vec::new(), ids: Vec::new(), positive_scores: Vec::new(), positive_ids: Vec::new() };
     for row in 0..rows {
         let start = row as i64 * 7919 % 10_000_000;
         let positive = (0.7 + 0.1 * normal()) as f32;
@@ -103,13 +97,14 @@ fn main() {
                 row.sort_by(|a, b| b.total_cmp(a));
             }
         }
-        let exclusions = [Exclusions { layout: Layout::Ragged { offsets: &made.offsets }, ids: &made.positive_ids }];
+        let single = Layout::Dense { rows, columns: 1 };
+        let exclusions = [Exclusions { layout: single, ids: &made.positive_ids }];
         let request = Request {
             scores: &made.scores,
             layout: Layout::Dense { rows, columns: COLUMNS },
             ids: if with_ids { Ids::Given(&made.ids) } else { Ids::Columns },
             positive_scores: &made.positive_scores,
-            positive_layout: Layout::Ragged { offsets: &made.offsets },
+            positive_layout: single,
             exclusions: if with_ids { &exclusions } else { &[] },
             classes: None,
             keys: None,

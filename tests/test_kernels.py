@@ -15,7 +15,7 @@ import nvmine
 import oracle
 from nvmine.errors import PolicyError
 
-WIDTHS = [1, 2, 7, 8, 9, 15, 16, 17, 31, 33, 64, 100, 127, 128, 129, 255, 256, 257, 300, 1000]
+WIDTHS = [1, 2, 7, 8, 9, 15, 16, 17, 31, 33, 64, 100, 127, 128, 129, 300, 1000, 1023, 1024, 1025, 2100]
 RULES: list[dict[str, Any]] = [
     {"method": "margin", "margin": 0.05},
     {"method": "naive", "n": 1},
@@ -86,6 +86,16 @@ def test_every_type(dtype: str, ids_type: str) -> None:
         arguments["ids"][5::7, width // 3] = np.iinfo(ids_type).max if ids_type[0] == "u" else -1
         for rule in RULES[:5]:
             assert_equal(arguments, rule)
+
+
+@pytest.mark.parametrize("ids", [True, False])
+def test_a_positive_named_twice_is_one_candidate(ids: bool) -> None:
+    arguments = matrix(20, 1, kind="plain")
+    arguments["ids"] = np.argsort(arguments["ids"], axis=1) if ids else None
+    arguments["pos_ids"] = np.stack([np.full(83, 7), np.full(83, 7), np.full(83, 3)], axis=1)
+    for rule in RULES:
+        assert_equal(arguments, rule)
+    assert (nvmine.mine(**arguments, method="naive").audit.by_reason["positive"] == 2).all()
 
 
 @pytest.mark.parametrize("kind", ["plain", "mixed", "sorted"])

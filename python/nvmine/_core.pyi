@@ -20,6 +20,7 @@ __all__ = [
 ]
 
 _Hashes = tuple[npt.NDArray[np.int64], npt.NDArray[np.uint64]]
+_Layout = tuple[int, int] | npt.NDArray[np.int64]
 _Lists = tuple[int, npt.NDArray[np.int64], npt.NDArray[np.int64]]
 
 VERSION: Final[str]
@@ -96,15 +97,14 @@ def mine(
     policy: Policy,
     scores: npt.NDArray[Any],
     *,
-    shape: tuple[int, int] | None,
-    offsets: npt.NDArray[np.int64] | None,
+    layout: _Layout,
     ids: npt.NDArray[Any] | None,
     pos_scores: npt.NDArray[np.float64],
-    pos_offsets: npt.NDArray[np.int64],
-    exclusions: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]],
+    pos_layout: _Layout,
+    exclusions: list[tuple[_Layout, npt.NDArray[np.int64]]],
     classes: npt.NDArray[np.int64] | None,
     keys: npt.NDArray[np.uint64] | None,
-    texts: tuple[_Hashes, _Hashes | None, tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]] | None] | None,
+    texts: tuple[_Hashes, _Hashes | None, tuple[_Layout, npt.NDArray[np.int64]] | None] | None,
     ranks: bool,
     reasons: bool,
     threads: int | None,

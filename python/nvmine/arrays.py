@@ -39,6 +39,11 @@ class Rows:
             return self.shape[0]
         return 0 if self.offsets is None else len(self.offsets) - 1
 
+    @property
+    def layout(self) -> tuple[int, int] | npt.NDArray[np.int64]:
+        """The shape, or the offsets."""
+        return self.ragged_offsets() if self.shape is None else self.shape
+
     def ragged_offsets(self) -> npt.NDArray[np.int64]:
         """The offsets, made up for dense rows."""
         if self.offsets is not None:

@@ -140,7 +140,7 @@ def mine(
             rows = read_rows(name, data, "ids", single=True)
             if len(rows) != len(score_rows):
                 raise ShapeError(f"{name} has {len(rows)} rows for {len(score_rows)} queries")
-            exclusions[name] = (rows.ragged_offsets(), signed(rows.values))
+            exclusions[name] = (rows.layout, signed(rows.values))
     texts = None
     if chosen.near_duplicate is not None:
         if passage_texts is None:
@@ -155,11 +155,10 @@ def mine(
         result = _core.mine(
             chosen.compile(),
             score_rows.values,
-            shape=score_rows.shape,
-            offsets=score_rows.offsets,
+            layout=score_rows.layout,
             ids=None if candidate_ids is None else candidate_ids.values,
             pos_scores=widened(positives.values),
-            pos_offsets=positives.ragged_offsets(),
+            pos_layout=positives.layout,
             exclusions=list(exclusions.values()),
             classes=classes,
             keys=None if query_keys is None else query_keys.keys,

@@ -7,26 +7,80 @@ way, which gives the same for every row that this one takes.
 */
 
 use crate::audit::{Counts, Reason};
-use crate::fetch::fetch;
+use crate::excluded::Excluded;
+use crate::fetch::{Ahead, fetch};
+use crate::found::{Bounds, Found, MOST_LEVELS};
 use crate::mine::Request;
-use crate::miner::Case;
-use crate::network::{levels_for, scan};
+use crate::network::Scan;
 use crate::policy::{Anchor, Policy};
 use crate::rows::{Id, Ids, Score};
-use crate::select::Candidate;
-use crate::survey::{Survey, stand_alone};
-use crate::top::{Bounds, Top};
+use crate::survey::{Survey, appear_once};
 use crate::vector::LANES;
-
-/// Excluded ids that a row is searched for one by one.
-const MOST_EXCLUDED: usize = 4;
+use crate::windows::Windows;
+use std::ops::Range;
 
 /// One thread's working memory.
 #[derive(Debug, Default)]
 pub(crate) struct Dense {
     narrow: Vec<f32>,
-    tops: [Top; LANES],
+    /// One that is scanned and one that is emitted.
+    pub(crate) groups: [Group; 2],
     survey: Survey,
+    /// What decides about each row's picks.
+    pub(crate) windows: Windows,
+}
+
+/// Eight rows of one length from their scan on.
+#[derive(Debug, Default)]
+pub(crate) struct Group {
+    pub(crate) first: usize,
+    pub(crate) anchors: [Option<f64>; LANES],
+    pub(crate) ceilings: [f64; LANES],
+    found: Found,
+}
+
+impl Group {
+    /// The rows of these queries; what is missing or not finite is an error, or skipped, in the general way.
+    fn open<S: Score, I: Id>(&mut self, request: &Request<'_, S, I>, policy: &Policy, first: usize) {
+        self.first = first;
+        for lane in 0..LANES {
+            let scores = &request.positive_scores[request.positive_layout.cells(first + lane)];
+            let anchor = match scores {
+                _ if !scores.iter().all(|score| score.is_finite()) => None,
+                [only] => Some(*only),
+                _ => policy.anchor.of(scores),
+            };
+            self.anchors[lane] = anchor;
+            self.ceilings[lane] = anchor.map_or(f64::NEG_INFINITY, |anchor| policy.ceiling(anchor));
+        }
+    }
+
+    /// Counts what of one row is no survivor, and gives the number of survivors; `excluded` says where they stand.
+    fn count<S: Score>(&self, floor: f64, row: &[S], lane: usize, excluded: &[u32], counts: &mut Counts) -> usize {
+        let found = &self.found;
+        let (mut survivors, mut too_high) = (found.survivors[lane], found.too_high[lane]);
+        let mut too_low = row.len() - found.not_finite[lane] - too_high - survivors;
+        let mut positives = 0;
+        for &column in excluded {
+            let score = row[column as usize].widen();
+            if score.is_finite() {
+                positives += 1;
+                let bucket = if score >= self.ceilings[lane] {
+                    &mut too_high
+                } else if score < floor {
+                    &mut too_low
+                } else {
+                    &mut survivors
+                };
+                *bucket -= 1;
+            }
+        }
+        counts.add(Reason::NotFinite, found.not_finite[lane]);
+        counts.add(Reason::Positive, positives);
+        counts.add(Reason::Ceiling, too_high);
+        counts.add(Reason::Floor, too_low);
+        survivors
+    }
 }
 
 /// Whether these rows can be scanned together.
@@ -34,162 +88,115 @@ pub(crate) fn fits<S: Score, I: Id>(request: &Request<'_, S, I>, first: usize) -
     request.layout.is_even(first, LANES) && u32::try_from(request.layout.cells(first).len()).is_ok()
 }
 
-/// How many levels the network needs for this request; `None` if its rows cannot be scanned this way.
-pub(crate) fn levels<S: Score, I: Id>(request: &Request<'_, S, I>, policy: &Policy) -> Option<usize> {
+/// How many survivors a scan for this request must hold; `None` if its rows cannot be scanned this way.
+pub(crate) fn wanted<S: Score, I: Id>(request: &Request<'_, S, I>, policy: &Policy) -> Option<usize> {
     if !S::FITS_F32 || request.classes.is_some() || policy.anchor == Anchor::Each {
         return None;
     }
-    // One more than the window shows whether it ends among equal scores; another stands in for a positive.
-    let spare = if request.exclusions.is_empty() { 1 } else { 2 };
-    levels_for(policy.reach().checked_add(spare)?)
+    // One stands in for a positive.
+    let spare = usize::from(!request.exclusions.is_empty());
+    policy.reach().checked_add(spare).filter(|&wanted| wanted < MOST_LEVELS)
+}
+
+/// The cells of [`LANES`] rows from `first` on, as far as there are so many.
+fn cells_of<S: Score, I: Id>(request: &Request<'_, S, I>, first: usize) -> Range<usize> {
+    let end = (first + LANES).min(request.layout.rows());
+    if first < end { request.layout.cells(first).start..request.layout.cells(end - 1).end } else { 0..0 }
 }
 
 impl Dense {
-    /// Scans the rows of [`LANES`] queries from `first` on, which hold equally many candidates, with the ceiling of each.
+    /// Scans the rows of [`LANES`] queries from `first` on, which hold equally many candidates, and gives their group.
+    ///
+    /// The group `before` is still to be emitted.
     pub(crate) fn scan<S: Score, I: Id>(
         &mut self,
         request: &Request<'_, S, I>,
         policy: &Policy,
         first: usize,
-        ceilings: &[f64; LANES],
-        levels: usize,
-        reasons: bool,
-    ) {
-        self.fetch_next(request, first + LANES, reasons);
-        let cells = request.layout.cells(first).start..request.layout.cells(first + LANES - 1).end;
+        before: Option<usize>,
+        wanted: usize,
+        counted: bool,
+    ) -> usize {
+        let cells = cells_of(request, first);
         let columns = cells.len() / LANES;
-        let scores = S::as_f32(&request.scores[cells], &mut self.narrow);
-        let bounds = Bounds { ceilings: ceilings.map(round_up), floor: round_up(policy.floor()) };
-        scan(scores, columns, &bounds, levels, &mut self.tops);
-    }
-
-    /// Asks for what the rows from `next` on will need, if there are any.
-    fn fetch_next<S: Score, I: Id>(&self, request: &Request<'_, S, I>, next: usize, reasons: bool) {
-        let rows = next..(next + LANES).min(request.layout.rows());
-        for row in rows {
-            let cells = request.layout.cells(row);
-            fetch(&request.scores[cells.clone()]);
-            if let Ids::Given(ids) = request.ids {
-                // As much as these rows, if reasons are not wanted: rows in order are only looked at where they begin.
-                let span = if reasons { cells.len() } else { self.tops[0].span.min(cells.len()) };
-                fetch(&ids[cells.start..cells.start + span]);
+        let next = &request.scores[cells_of(request, first + LANES)];
+        let steps = columns.div_ceil(LANES);
+        let mut ahead = match (request.ids, before.map(|before| &self.groups[before])) {
+            (Ids::Given(ids), Some(group)) if counted || group.found.span >= columns => {
+                Ahead::of(next, &ids[cells_of(request, group.first)], steps)
             }
-        }
-    }
-
-    /// The survivors of one scanned row, the best `shift + window` in order, and how many there are in all (or, where
-    /// nothing is counted, of those that matter); `None` if the row must be mined in the general way.
-    ///
-    /// `never` holds the query's excluded passages.
-    #[expect(clippy::too_many_arguments, reason = "the state of one row, used in one place")]
-    pub(crate) fn survivors<S: Score, I: Id>(
-        &mut self,
-        request: &Request<'_, S, I>,
-        policy: &Policy,
-        case: &Case,
-        lane: usize,
-        never: &[i64],
-        counts: Option<&mut Counts>,
-        survivors: &mut Vec<Candidate>,
-    ) -> Option<usize> {
-        if never.len() > MOST_EXCLUDED {
-            return None;
-        }
-        let counted = counts.is_some();
-        let found = match counts {
-            Some(counts) => Some(self.count(request, policy, case, lane, never, counts)?),
-            None => None,
+            _ => Ahead::of::<S, I>(next, &[], steps),
         };
-        let (top, cells) = (&self.tops[lane], request.layout.cells(case.query));
-        let enough = policy.reach();
-        survivors.clear();
-        let (mut last, mut in_order) = (f64::INFINITY, true);
-        for (&column, &score) in top.columns.iter().zip(&top.scores).take(top.held) {
-            // -0.0 is 0.0.
-            let score = f64::from(score) + 0.0;
-            if survivors.len() >= enough && score < last {
-                break;
-            }
-            let id = match request.ids {
-                Ids::Columns => i64::from(column),
-                Ids::Given(ids) => ids[cells.start + column as usize].passage()?,
-            };
-            if !never.contains(&id) {
-                in_order &= score < last;
-                last = score;
-                survivors.push(Candidate { score, id });
-            }
+        let slot = before.map_or(0, |before| 1 - before);
+        let group = &mut self.groups[slot];
+        group.open(request, policy, first);
+        let rows = S::as_f32(&request.scores[cells.clone()], &mut self.narrow);
+        let bounds = Bounds { ceilings: group.ceilings.map(round_up), floor: round_up(policy.floor()).max(f32::MIN) };
+        Scan { rows, columns, bounds, wanted, counted }.run(&mut ahead, &mut group.found);
+        if let Ids::Given(ids) = request.ids
+            && !counted
+            && group.found.span < columns
+        {
+            // Rows in order are only looked at where they begin.
+            ids[cells].chunks(columns).for_each(|row| fetch(&row[..group.found.span]));
         }
-        if !in_order {
-            survivors.sort_unstable_by(Candidate::order);
-        }
-        let all_held = top.survivors == top.held;
-        let found = found.unwrap_or(survivors.len());
-        let wanted = enough.min(found);
-        // None of the survivors that the network let go may tie with the last one wanted.
-        if wanted > survivors.len() || (wanted > 0 && survivors[wanted - 1].score <= f64::from(top.let_go)) {
-            return None;
-        }
-        survivors.truncate(wanted);
-        if !counted {
-            // The number of survivors is only known to suffice, or to be that of the row.
-            if !all_held && wanted < enough {
-                return None;
-            }
-            if let Ids::Given(ids) = request.ids {
-                // Of equal ids the best one stays, which may lie above the ceiling: then none of them survives.
-                let better = if top.too_high > 0 { &ids[cells][..top.span] } else { &[] };
-                return stand_alone(survivors, better).then_some(wanted);
-            }
-        }
-        Some(found)
+        slot
     }
 
-    /// Counts what is no survivor, and gives the number of survivors; `None` if ids are padding or repeat.
-    fn count<S: Score, I: Id>(
+    /// Opens the windows of the scanned rows, and gives how many survivors each has in all (or, where nothing is counted,
+    /// of those that matter); `None` for a row that must be mined in the general way.
+    ///
+    /// What does not survive is counted in `counts`.
+    pub(crate) fn settle<S: Score, I: Id>(
         &mut self,
         request: &Request<'_, S, I>,
         policy: &Policy,
-        case: &Case,
-        lane: usize,
-        never: &[i64],
-        counts: &mut Counts,
-    ) -> Option<usize> {
-        let cells = request.layout.cells(case.query);
-        let columns = cells.len();
-        match request.ids {
-            Ids::Columns => {
-                let here = never.iter().filter(|&&passage| passage < columns as i64);
-                self.survey.excluded.clear();
-                self.survey.excluded.extend(here.map(|&passage| passage as u32));
-                self.survey.excluded.dedup();
-            }
-            Ids::Given(ids) if !self.survey.is_plain(&ids[cells.clone()], never) => return None,
-            Ids::Given(_) => {}
-        }
-        let top = &self.tops[lane];
-        let (mut found, mut too_high) = (top.survivors, top.too_high);
-        let mut too_low = columns - top.not_finite - too_high - found;
-        let mut positives = 0;
-        for &column in &self.survey.excluded {
-            let score = request.scores[cells.start + column as usize].widen();
-            if score.is_finite() {
-                positives += 1;
-                let bucket = if score >= case.ceiling {
-                    &mut too_high
-                } else if score < policy.floor() {
-                    &mut too_low
-                } else {
-                    &mut found
+        group: usize,
+        wanted: usize,
+        mut counts: Option<&mut [Counts; LANES]>,
+    ) -> [Option<usize>; LANES] {
+        let group = &self.groups[group];
+        let (found, reach) = (&group.found, policy.reach());
+        let (excluded, cells) = (Excluded::of(request, group.first), cells_of(request, group.first));
+        let columns = cells.len() / LANES;
+        let ids = match request.ids {
+            Ids::Columns => None,
+            Ids::Given(ids) => Some(&ids[cells.clone()]),
+        };
+        let scores = &request.scores[cells];
+        let is_window = self.windows.take(found, ids, wanted, reach, &excluded);
+        let mut settled = [None; LANES];
+        for lane in 0..LANES {
+            let Some((few, held)) = excluded.of_query(lane) else {
+                continue;
+            };
+            let mut known = None;
+            if let Some(counts) = &mut counts {
+                let row = lane * columns..(lane + 1) * columns;
+                let is_plain = match ids {
+                    None => self.survey.find_columns(columns, &few[..held]),
+                    Some(ids) => self.survey.is_plain(&ids[row.clone()], &few[..held]),
                 };
-                *bucket -= 1;
+                if !is_plain {
+                    continue;
+                }
+                let excluded = &self.survey.excluded;
+                known = Some(group.count(policy.floor(), &scores[row], lane, excluded, &mut counts[lane]));
+            }
+            settled[lane] = if is_window[lane] {
+                known.or(Some(reach))
+            } else {
+                self.windows.settle(found, ids, lane, wanted, reach, &few[..held], known)
+            };
+        }
+        if let (Some(ids), None) = (ids, counts) {
+            // Of equal ids the best one stays, which may lie above the ceiling: then none of them survives.
+            let once = appear_once(&self.windows, ids, found.span);
+            for (settled, once) in settled.iter_mut().zip(once) {
+                *settled = settled.filter(|_| once);
             }
         }
-        counts.add(Reason::NotFinite, top.not_finite);
-        counts.add(Reason::Positive, positives);
-        counts.add(Reason::Ceiling, too_high);
-        counts.add(Reason::Floor, too_low);
-        Some(found)
+        settled
     }
 }
 

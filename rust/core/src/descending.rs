@@ -6,25 +6,38 @@ That rows descend is found out, not promised: eight rows that do not are known b
 */
 #![allow(clippy::inline_always, reason = "what is inlined is compiled for the features of its caller")]
 
-use crate::top::{Bounds, Top};
+use crate::found::Found;
+use crate::network::Scan;
+
 use crate::vector::LANES;
 
 /// Scores that are compared before a look at the outcome.
 const STEP: usize = 16;
 
-/// Fills in what [`network::scan`](crate::network::scan) would, if all rows descend; else says no.
+/// Fills in what a [`network`](crate::network) would, if all rows descend; else says no.
 #[inline(always)]
-pub(crate) fn scan(rows: &[f32], columns: usize, bounds: &Bounds, levels: usize, tops: &mut [Top; LANES]) -> bool {
+pub(crate) fn scan(scan: &Scan<'_>, found: &mut Found) -> bool {
+    let columns = scan.columns;
     if columns == 0 {
         return false;
     }
     for lane in 0..LANES {
-        if !descends(&rows[lane * columns..(lane + 1) * columns]) {
+        if !descends(&scan.rows[lane * columns..(lane + 1) * columns]) {
             return false;
         }
     }
-    for (lane, top) in tops.iter_mut().enumerate() {
-        fill(top, &rows[lane * columns..(lane + 1) * columns], bounds.ceilings[lane], bounds.floor, levels);
+    for lane in 0..LANES {
+        let row = &scan.rows[lane * columns..(lane + 1) * columns];
+        let (too_high, survivors) = bound(row, scan.bounds.ceilings[lane], scan.bounds.floor);
+        let (below, held) = (&row[too_high..], survivors.min(scan.wanted));
+        for (place, &score) in below[..held].iter().enumerate() {
+            (found.scores[place][lane], found.columns[place][lane]) = (score, (too_high + place) as u32);
+        }
+        if survivors > held {
+            found.let_go[lane] = below[held];
+        }
+        (found.survivors[lane], found.too_high[lane]) = (survivors, too_high);
+        found.span = found.span.max(too_high + held);
     }
     true
 }
@@ -52,10 +65,9 @@ fn descends(row: &[f32]) -> bool {
     last.is_sorted_by(|before, after| before >= after)
 }
 
-/// What a descending row holds.
+/// How many scores of a descending row lie at or above the ceiling, and how many survive.
 #[inline(always)]
-fn fill(top: &mut Top, row: &[f32], ceiling: f32, floor: f32, levels: usize) {
-    top.clear();
+fn bound(row: &[f32], ceiling: f32, floor: f32) -> (usize, usize) {
     // Most ceilings are near the top: whole steps first, which are easy to foresee, then within one.
     let mut too_high = 0;
     for step in row.chunks(STEP) {
@@ -66,23 +78,15 @@ fn fill(top: &mut Top, row: &[f32], ceiling: f32, floor: f32, levels: usize) {
         too_high += step.len();
     }
     let below = &row[too_high..];
-    let survivors =
-        if floor > f32::NEG_INFINITY { below.partition_point(|&score| score >= floor) } else { below.len() };
-    let held = survivors.min(levels);
-    top.scores[..held].copy_from_slice(&below[..held]);
-    for (place, column) in top.columns[..held].iter_mut().enumerate() {
-        *column = (too_high + place) as u32;
-    }
-    (top.held, top.survivors, top.too_high, top.span) = (held, survivors, too_high, too_high + held);
-    if survivors > held {
-        top.let_go = below[held];
-    }
+    let survivors = if floor > f32::MIN { below.partition_point(|&score| score >= floor) } else { below.len() };
+    (too_high, survivors)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::top::tests::naive;
+    use crate::found::Bounds;
+    use crate::found::tests::naive;
     use proptest::prelude::*;
 
     proptest! {
@@ -90,25 +94,33 @@ mod tests {
         fn equals_its_twin(
             mut row in prop::collection::vec(prop::sample::select(vec![-1.5_f32, -0.0, 0.0, 0.5, 0.75, 2.5]), 1..300),
             ceiling in prop::sample::select(vec![-2.0_f32, 0.0, 0.75, 2.0, f32::INFINITY]),
-            floor in prop::sample::select(vec![f32::NEG_INFINITY, 0.0, 0.5]),
-            levels in 1_usize..=16,
+            floor in prop::sample::select(vec![f32::MIN, 0.0, 0.5]),
+            wanted in 1_usize..16,
+            counted: bool,
         ) {
             row.sort_by(|a, b| b.partial_cmp(a).unwrap_or(std::cmp::Ordering::Equal));
-            let mut rows = row.repeat(LANES);
-            let (bounds, mut tops) = (Bounds { ceilings: [ceiling; LANES], floor }, [Top::default(); LANES]);
-            prop_assert!(scan(&rows, row.len(), &bounds, levels, &mut tops));
+            let (mut rows, columns) = (row.repeat(LANES), row.len());
+            let bounds = Bounds { ceilings: [ceiling; LANES], floor };
+            let mut found = Found::default();
+            let descends = scan(&Scan { rows: &rows, columns, bounds, wanted, counted }, &mut found);
+            prop_assert!(descends);
             let (expected, counts) = naive(&row, ceiling, floor);
-            for top in &tops {
-                prop_assert_eq!([top.survivors, top.too_high, top.not_finite], counts);
-                prop_assert_eq!(&top.scores[..top.held], &expected[..expected.len().min(levels)]);
-                prop_assert_eq!(top.let_go, expected.get(levels).copied().unwrap_or(f32::NEG_INFINITY));
-                prop_assert!((0..top.held).all(|place| row[top.columns[place] as usize] == top.scores[place]));
+            for lane in 0..LANES {
+                let counted_here = [found.survivors[lane], found.too_high[lane], found.not_finite[lane]];
+                prop_assert_eq!(counted_here, counts);
+                let held: Vec<(u32, f32)> = found.held(lane, wanted).collect();
+                let scores: Vec<f32> = held.iter().map(|&(_, score)| score).collect();
+                prop_assert_eq!(&scores, &expected[..expected.len().min(wanted)]);
+                prop_assert_eq!(found.let_go[lane], expected.get(wanted).copied().unwrap_or(f32::NEG_INFINITY));
+                prop_assert!(held.iter().all(|&(column, score)| row[column as usize] == score));
+                prop_assert_eq!(found.span, counts[1] + held.len());
             }
             // One score out of order, or none at all, anywhere.
-            for (place, wrong) in [(rows.len() - 1, 9.0), (row.len() / 2, f32::NAN), (0, f32::INFINITY)] {
+            for (place, wrong) in [(rows.len() - 1, 9.0), (columns / 2, f32::NAN), (0, f32::INFINITY)] {
                 let before = std::mem::replace(&mut rows[place], wrong);
-                let single = row.len() == 1 && wrong == 9.0;
-                prop_assert!(single || !scan(&rows, row.len(), &bounds, levels, &mut tops));
+                let single = columns == 1 && wrong == 9.0;
+                let scanned = scan(&Scan { rows: &rows, columns, bounds, wanted, counted }, &mut Found::default());
+                prop_assert!(single || !scanned);
                 rows[place] = before;
             }
         }

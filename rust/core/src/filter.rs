@@ -22,6 +22,7 @@ pub struct Identity<'a> {
 }
 
 impl Identity<'_> {
+    #[inline]
     fn of(&self, passage: i64, row: usize) -> Result<i64, Error> {
         match self.classes {
             None => Ok(passage),
@@ -41,15 +42,11 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// The passages set by [`Filter::exclude`], ascending.
-    pub(crate) fn excluded(&self) -> &[i64] {
-        &self.excluded
-    }
-
     /// Sets the passages that the next query must never be given.
     ///
     /// # Errors
     /// [`Error::IdOutOfRange`] for an id outside the identity table. Negative ids are padding and pass.
+    #[inline]
     pub fn exclude<'a>(
         &mut self,
         lists: impl Iterator<Item = &'a [i64]>,
@@ -57,11 +54,16 @@ impl Filter {
         row: usize,
     ) -> Result<(), Error> {
         self.excluded.clear();
-        for &passage in lists.flatten().filter(|&&passage| passage >= 0) {
-            self.excluded.push(identity.of(passage, row)?);
+        for list in lists {
+            for &passage in list {
+                if passage >= 0 {
+                    self.excluded.push(identity.of(passage, row)?);
+                }
+            }
         }
         if self.excluded.len() > 1 {
             self.excluded.sort_unstable();
+            self.excluded.dedup();
         }
         Ok(())
     }

@@ -121,7 +121,7 @@ pub fn mine_rows<S: Score, I: Id>(
     output: &mut Output<S::Stored>,
 ) -> Result<(), Error> {
     const TASK_ROWS: usize = 256;
-    let levels = dense::levels(request, policy);
+    let wanted = dense::wanted(request, policy);
     let results = request.results(queries.clone(), policy.anchor);
     let mut rest = Rows::of(output, results);
     let mut tasks = Vec::new();
@@ -133,7 +133,7 @@ pub fn mine_rows<S: Score, I: Id>(
         rest = others;
     }
     let work = |miner: &mut Miner, (range, mut rows): (Range<usize>, Rows<'_, _>)| {
-        miner.mine_range(request, policy, levels, range, &mut rows)
+        miner.mine_range(request, policy, wanted, range, &mut rows)
     };
     if rayon::current_thread_index().is_none() {
         let mut miner = Miner::default();

@@ -6,7 +6,7 @@ that it hands back, go the general way: gather, bound, order. Both end in the sa
 */
 
 use crate::audit::{Counts, Reason};
-use crate::dense::{self, Dense};
+use crate::dense::{self, Dense, Group};
 use crate::error::Error;
 use crate::filter::{Filter, Identity, bound};
 use crate::mine::Request;
@@ -30,70 +30,88 @@ pub(crate) struct Miner {
     positives: Vec<f64>,
     valid: Vec<Candidate>,
     survivors: Vec<Candidate>,
+    /// Of rows that are mined together.
+    counts: [Counts; LANES],
 }
 
 impl Miner {
-    /// Mines the queries of a range into their rows, eight at a time where the network has `levels` for them.
+    /// Mines the queries of a range into their rows, eight at a time where a scan can hold the `wanted` best.
     pub(crate) fn mine_range<S: Score, I: Id>(
         &mut self,
         request: &Request<'_, S, I>,
         policy: &Policy,
-        levels: Option<usize>,
+        wanted: Option<usize>,
         queries: Range<usize>,
         rows: &mut Rows<'_, S::Stored>,
     ) -> Result<(), Error> {
         let mut query = queries.start;
-        if let Some(levels) = levels.filter(|_| !rows.has_ranks()) {
+        if let Some(wanted) = wanted.filter(|_| !rows.has_ranks()) {
+            let mut scanned = None;
             while query + LANES <= queries.end {
-                if dense::fits(request, query) {
-                    self.mine_together(request, policy, levels, query, rows)?;
-                } else {
+                // Eight rows are scanned before those before them are emitted: meanwhile the ids of those arrive.
+                let newer = dense::fits(request, query)
+                    .then(|| self.dense.scan(request, policy, query, scanned, wanted, rows.has_reasons()));
+                if let Some(group) = scanned {
+                    self.emit_together(request, policy, wanted, group, rows)?;
+                }
+                if newer.is_none() {
                     (query..query + LANES).try_for_each(|query| self.mine(request, policy, query, rows))?;
                 }
+                scanned = newer;
                 query += LANES;
+            }
+            if let Some(group) = scanned {
+                self.emit_together(request, policy, wanted, group, rows)?;
             }
         }
         (query..queries.end).try_for_each(|query| self.mine(request, policy, query, rows))
     }
 
-    /// Mines [`LANES`] rows of one length from `first` on.
-    fn mine_together<S: Score, I: Id>(
+    /// Emits [`LANES`] rows that have been scanned.
+    fn emit_together<S: Score, I: Id>(
         &mut self,
         request: &Request<'_, S, I>,
         policy: &Policy,
-        levels: usize,
-        first: usize,
+        wanted: usize,
+        group: usize,
         rows: &mut Rows<'_, S::Stored>,
     ) -> Result<(), Error> {
-        let mut anchors = [None; LANES];
-        let mut ceilings = [f64::NEG_INFINITY; LANES];
-        for lane in 0..LANES {
-            let scores = &request.positive_scores[request.positive_layout.cells(first + lane)];
-            // What is missing or not finite is an error, or skipped, in the general way.
-            if scores.iter().all(|score| score.is_finite())
-                && let Some(anchor) = if let [only] = scores { Some(*only) } else { policy.anchor.of(scores) }
-            {
-                (anchors[lane], ceilings[lane]) = (Some(anchor), policy.ceiling(anchor));
-            }
+        let counted = rows.has_reasons();
+        if counted {
+            self.counts = [Counts::default(); LANES];
         }
-        self.dense.scan(request, policy, first, &ceilings, levels, rows.has_reasons());
+        let settled = self.dense.settle(request, policy, group, wanted, counted.then_some(&mut self.counts));
+        let &Group { first, anchors, ceilings, .. } = &self.dense.groups[group];
+        // Who takes the best and compares no texts needs no more than the window.
+        let is_plain = policy.sampling == Sampling::Top && policy.near_duplicate.is_none();
+        let reach = policy.reach();
+        if is_plain && !counted && settled == [Some(reach); LANES] && !anchors.contains(&None) {
+            let candidates = request.layout.cells(first).len();
+            rows.write_windows(&ceilings, candidates, &self.dense.windows, policy.shift);
+            return Ok(());
+        }
         for lane in 0..LANES {
             let query = first + lane;
-            if let Some(anchor) = anchors[lane] {
-                self.exclude(request, query)?;
-                let case = Case::of(request, query, anchor, ceilings[lane]);
-                let mut counts = Counts::default();
-                let wanted = rows.has_reasons().then_some(&mut counts);
-                let (never, survivors) = (self.filter.excluded(), &mut self.survivors);
-                let found = self.dense.survivors(request, policy, &case, lane, never, wanted, survivors);
-                if let Some(found) = found
-                    && self.are_apart(request, policy, query, &mut counts)?
-                {
-                    self.emit(policy, &case, found, &mut counts, rows)?;
-                    continue;
-                }
+            let (Some(anchor), Some(found)) = (anchors[lane], settled[lane]) else {
+                self.mine(request, policy, query, rows)?;
+                continue;
+            };
+            let case = Case::of(request, query, anchor, ceilings[lane]);
+            if is_plain {
+                let counts = &mut self.counts[lane];
+                let Cut { shifted, picked, .. } = Cut::of(policy, &case, found, counts)?;
+                let picks = self.dense.windows.candidates(lane, shifted..shifted + picked);
+                rows.write(case.ceiling, case.candidates, counts, picks);
+                continue;
             }
-            self.mine(request, policy, query, rows)?;
+            self.survivors.clear();
+            self.survivors.extend(self.dense.windows.candidates(lane, 0..self.dense.windows.held[lane]));
+            let mut counts = self.counts[lane];
+            if self.are_apart(request, policy, query, &mut counts)? {
+                self.emit(policy, &case, found, &mut counts, rows)?;
+            } else {
+                self.mine(request, policy, query, rows)?;
+            }
         }
         Ok(())
     }
@@ -202,28 +220,9 @@ impl Miner {
         counts: &mut Counts,
         rows: &mut Rows<'_, T>,
     ) -> Result<(), Error> {
-        let shifted = policy.shift.min(found);
-        let pooled = (found - shifted).min(policy.window());
-        counts.add(Reason::Shifted, shifted);
-        counts.add(Reason::BeyondPool, found - shifted - pooled);
+        let Cut { shifted, pooled, picked } = Cut::of(policy, case, found, counts)?;
         let pool = &self.survivors[shifted..];
-        let picked = pooled.min(policy.n);
-        counts.add(Reason::NotSampled, pooled - picked);
-        if picked < policy.n {
-            match policy.on_short {
-                OnShort::Keep => {}
-                OnShort::Drop => {
-                    counts.add(Reason::Dropped, picked);
-                    rows.write(case.ceiling, case.candidates, counts, [].into_iter());
-                    return Ok(());
-                }
-                OnShort::Raise => {
-                    let (wanted, candidates) = (policy.n, case.candidates);
-                    return Err(Error::Short { row: case.query, found: picked, wanted, candidates });
-                }
-            }
-        }
-        if !rows.has_ranks() && (policy.sampling == Sampling::Top || picked == pooled) {
+        if picked == 0 || !rows.has_ranks() && (policy.sampling == Sampling::Top || picked == pooled) {
             rows.write(case.ceiling, case.candidates, counts, pool[..picked].iter().copied());
             return Ok(());
         }
@@ -236,6 +235,41 @@ impl Miner {
             }));
         }
         Ok(())
+    }
+}
+
+/// What becomes of a query's survivors.
+struct Cut {
+    shifted: usize,
+    pooled: usize,
+    /// Not all that could be, if short queries are dropped.
+    picked: usize,
+}
+
+impl Cut {
+    /// Cuts `found` survivors, and counts those not picked.
+    #[inline]
+    fn of(policy: &Policy, case: &Case, found: usize, counts: &mut Counts) -> Result<Self, Error> {
+        let shifted = policy.shift.min(found);
+        let pooled = (found - shifted).min(policy.window());
+        let mut picked = pooled.min(policy.n);
+        counts.add(Reason::Shifted, shifted);
+        counts.add(Reason::BeyondPool, found - shifted - pooled);
+        counts.add(Reason::NotSampled, pooled - picked);
+        if picked < policy.n {
+            match policy.on_short {
+                OnShort::Keep => {}
+                OnShort::Drop => {
+                    counts.add(Reason::Dropped, picked);
+                    picked = 0;
+                }
+                OnShort::Raise => {
+                    let (wanted, candidates) = (policy.n, case.candidates);
+                    return Err(Error::Short { row: case.query, found: picked, wanted, candidates });
+                }
+            }
+        }
+        Ok(Self { shifted, pooled, picked })
     }
 }
 

@@ -11,6 +11,8 @@ use crate::pages::zeroed;
 use crate::policy::Policy;
 use crate::rows::{Id, Score, Stored};
 use crate::select::Candidate;
+use crate::vector::LANES;
+use crate::windows::Windows;
 use std::ops::Range;
 
 /// What is wanted beside the negatives themselves.
@@ -148,12 +150,14 @@ impl<'a, T: Stored> Rows<'a, T> {
         let (at, n) = (self.at, self.n);
         self.at += 1;
         let emitted = negatives.len();
-        let (ids, scores) = (&mut self.ids[at * n..(at + 1) * n], &mut self.scores[at * n..(at + 1) * n]);
-        for ((negative, id), score) in negatives.zip(ids.iter_mut()).zip(scores.iter_mut()) {
-            (*id, *score) = (negative.id, T::store(negative.score));
+        let (ids, scores) = (&mut self.ids[at * n..][..n], &mut self.scores[at * n..][..n]);
+        for (place, negative) in negatives.enumerate() {
+            (ids[place], scores[place]) = (negative.id, T::store(negative.score));
         }
-        ids[emitted..].fill(-1);
-        scores[emitted..].fill(T::MISSING);
+        if emitted < n {
+            ids[emitted..].fill(-1);
+            scores[emitted..].fill(T::MISSING);
+        }
         self.ceilings[at] = ceiling;
         self.counts[at] = emitted as i64;
         self.candidates[at] = candidates as i64;
@@ -164,6 +168,30 @@ impl<'a, T: Stored> Rows<'a, T> {
                 *slot = count as i64;
             }
         }
+    }
+
+    /// Writes the next [`LANES`] rows, each with `n` of its window from `shift` on, if nothing more is wanted of them.
+    pub(crate) fn write_windows(
+        &mut self,
+        ceilings: &[f64; LANES],
+        candidates: usize,
+        windows: &Windows,
+        shift: usize,
+    ) {
+        let (at, n) = (self.at, self.n);
+        self.at += LANES;
+        let wide = at * n..(at + LANES) * n;
+        let levels = windows.ids[shift..].iter().zip(&windows.scores[shift..]).take(n);
+        let (ids, scores) = (&mut self.ids[wide.clone()], &mut self.scores[wide]);
+        for (place, (of_ids, of_scores)) in levels.enumerate() {
+            for lane in 0..LANES {
+                ids[lane * n + place] = of_ids[lane];
+                scores[lane * n + place] = T::store(f64::from(of_scores[lane]));
+            }
+        }
+        self.ceilings[at..at + LANES].copy_from_slice(ceilings);
+        self.counts[at..at + LANES].fill(n as i64);
+        self.candidates[at..at + LANES].fill(candidates as i64);
     }
 
     /// The ranks of the row written last; the rest stay 0.

@@ -11,7 +11,8 @@ hashed another way, and in the end looked up for certain.
 
 use crate::filter::Seen;
 use crate::rows::Id;
-use crate::select::Candidate;
+use crate::vector::{LANES, Vector};
+use crate::windows::Windows;
 
 /// Bits of a hash. With a hundred ids, one row in four has two with one hash; a larger table leaves the nearest cache.
 const BITS: u32 = 14;
@@ -58,6 +59,14 @@ impl Survey {
             return unsafe { self.is_plain_avx2(ids, never) };
         }
         self.look(ids, never)
+    }
+
+    /// The same where column numbers are the ids, which are always plain.
+    pub(crate) fn find_columns(&mut self, columns: usize, never: &[i64]) -> bool {
+        let here = never.iter().filter(|&&passage| passage < columns as i64);
+        self.excluded.clear();
+        self.excluded.extend(here.map(|&passage| passage as u32));
+        true
     }
 
     #[cfg(target_arch = "x86_64")]
@@ -115,44 +124,72 @@ impl Survey {
     }
 }
 
-/// Whether the ids of `chosen` are distinct, and no other place among `ids`, where each has one (or which is empty), holds
-/// one of them.
-pub(crate) fn stand_alone<I: Id>(chosen: &[Candidate], ids: &[I]) -> bool {
-    if ids.is_empty() {
-        let repeats = |place: usize| chosen[..place].iter().any(|earlier| earlier.id == chosen[place].id);
-        return !(1..chosen.len()).any(repeats);
-    }
+/// Which of [`LANES`] rows hold each id of their window once among their first `span`, where each has a place.
+///
+/// Goes by an id's lower half: where two of those are one the answer is no.
+pub(crate) fn appear_once<I: Id>(windows: &Windows, ids: &[I], span: usize) -> [bool; LANES] {
     #[cfg(target_arch = "x86_64")]
     if std::arch::is_x86_feature_detected!("avx2") {
         // SAFETY: the function differs from its portable twin by the feature it is compiled for, found just above.
-        return unsafe { appearances_avx2(chosen, ids) } == chosen.len();
+        return unsafe { appear_once_avx2(windows, ids, span) };
     }
-    appearances(chosen, ids) == chosen.len()
+    appear_once_on::<[i32; LANES], I>(windows, ids, span)
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
-fn appearances_avx2<I: Id>(chosen: &[Candidate], ids: &[I]) -> usize {
-    appearances(chosen, ids)
+fn appear_once_avx2<I: Id>(windows: &Windows, ids: &[I], span: usize) -> [bool; LANES] {
+    appear_once_on::<crate::vector::avx2::Avx2, I>(windows, ids, span)
 }
 
-/// How often an id is one of `chosen`, each of which counts, four at a time.
 #[inline(always)]
-fn appearances<I: Id>(chosen: &[Candidate], ids: &[I]) -> usize {
-    let mut found = 0;
-    for four in chosen.chunks(4) {
-        // No passage has the number in the place of one that is not there.
-        let mut wanted = [i64::MIN; 4];
-        for (slot, candidate) in wanted.iter_mut().zip(four) {
-            *slot = candidate.id;
-        }
-        let [a, b, c, d] = wanted;
-        for id in ids {
-            let id = id.widen();
-            found += usize::from(id == a) + usize::from(id == b) + usize::from(id == c) + usize::from(id == d);
+fn appear_once_on<V: Vector, I: Id>(windows: &Windows, ids: &[I], span: usize) -> [bool; LANES] {
+    let columns = ids.len() / LANES;
+    let mut once = [true; LANES];
+    for lane in 0..LANES {
+        let row = &ids[lane * columns..][..span.min(columns)];
+        let window = &windows.ids[..windows.held[lane]];
+        for few in window.chunks(FOUR) {
+            // One more than once fills up the four: each is counted as often as it is wanted.
+            let mut wanted = [few[0][lane] as i32; FOUR];
+            for (slot, ids) in wanted.iter_mut().zip(few) {
+                *slot = ids[lane] as i32;
+            }
+            once[lane] &= count_four::<V, I>(row, wanted) == FOUR as i32;
         }
     }
-    found
+    once
+}
+
+/// Ids that are counted at once.
+const FOUR: usize = 4;
+
+/// How often the lower half of an id is one of four numbers; it counts for each of them.
+#[inline(always)]
+fn count_four<V: Vector, I: Id>(ids: &[I], wanted: [i32; FOUR]) -> i32 {
+    let few = wanted.map(V::splat);
+    let mut counts = [V::splat(0); 2];
+    let mut count = |lows: [i32; LANES]| {
+        let lows = V::load(lows);
+        for place in 0..FOUR {
+            counts[place % 2] = counts[place % 2].count(lows.equals(few[place]));
+        }
+    };
+    let (eights, rest) = ids.as_chunks::<LANES>();
+    for eight in eights {
+        count(eight.map(|id| id.widen() as i32));
+    }
+    if !rest.is_empty() {
+        // One of five numbers is none of four.
+        let other = (0..=FOUR as i32).find(|number| !wanted.contains(number)).unwrap_or_default();
+        let mut last = [other; LANES];
+        for (slot, id) in last.iter_mut().zip(rest) {
+            *slot = id.widen() as i32;
+        }
+        count(last);
+    }
+    let [a, b] = counts.map(V::store);
+    (0..LANES).map(|lane| a[lane] + b[lane]).sum()
 }
 
 /// The upper bits of a product in which all bits of an id have a say.
@@ -195,16 +232,26 @@ mod tests {
 
     proptest! {
         #[test]
-        fn chosen_ids_stand_alone_if_they_are_counted_once(
-            ids in prop::collection::vec(0_i64..40, 1..60),
-            places in prop::collection::btree_set(0_usize..60, 0..17),
+        fn ids_appear_once_where_they_are_counted_once(
+            columns in 1_usize..40,
+            ids in prop::collection::vec(0_i64..300, LANES * 40),
+            sizes in prop::array::uniform8(0_usize..10),
+            places in Just((0..40).collect::<Vec<usize>>()).prop_shuffle(),
+            span in 1_usize..50,
         ) {
-            let places = places.into_iter().filter(|&place| place < ids.len());
-            let chosen: Vec<Candidate> = places.map(|place| Candidate { score: 0.0, id: ids[place] }).collect();
-            let distinct = chosen.iter().map(|one| one.id).collect::<HashSet<_>>().len() == chosen.len();
-            let once = chosen.iter().all(|one| ids.iter().filter(|&&id| id == one.id).count() == 1);
-            prop_assert_eq!(stand_alone(&chosen, &ids), distinct && once);
-            prop_assert_eq!(stand_alone::<i64>(&chosen, &[]), distinct);
+            let (ids, span) = (&ids[..LANES * columns], span.min(columns));
+            let mut windows = Windows::default();
+            windows.held = sizes.map(|size| size.min(span));
+            for (of_place, place) in windows.ids.iter_mut().zip(places.into_iter().filter(|&place| place < span)) {
+                *of_place = std::array::from_fn(|lane| ids[lane * columns + place]);
+            }
+            let expected: [bool; LANES] = std::array::from_fn(|lane| {
+                let row = &ids[lane * columns..][..span];
+                let chosen = windows.ids[..windows.held[lane]].iter().map(|ids| ids[lane]);
+                chosen.into_iter().all(|chosen| row.iter().filter(|&&id| id == chosen).count() == 1)
+            });
+            prop_assert_eq!(appear_once(&windows, ids, span), expected);
+            prop_assert_eq!(appear_once_on::<[i32; LANES], i64>(&windows, ids, span), expected);
         }
     }
 

@@ -14,10 +14,15 @@ pub(crate) const LANES: usize = 8;
 pub(crate) trait Vector: Copy {
     fn load(lanes: [i32; LANES]) -> Self;
     fn store(self) -> [i32; LANES];
-    /// Eight rows of eight as the bits of their eight columns.
-    fn columns(rows: [&[f32; LANES]; LANES]) -> [Self; LANES];
+    /// The bits of eight columns of eight rows that begin `stride` scores apart.
+    ///
+    /// # Panics
+    /// If the last row ends before its eighth score.
+    fn columns(rows: &[f32], stride: usize) -> [Self; LANES];
     /// Where a lane is larger than the other's.
     fn above(self, other: Self) -> Self;
+    /// Where a lane is the same as the other's.
+    fn equals(self, other: Self) -> Self;
     /// A mask of the negative lanes.
     fn negative(self) -> Self;
     fn and(self, other: Self) -> Self;
@@ -50,13 +55,18 @@ impl Vector for [i32; LANES] {
     }
 
     #[inline(always)]
-    fn columns(rows: [&[f32; LANES]; LANES]) -> [Self; LANES] {
-        std::array::from_fn(|column| rows.map(|row| row[column].to_bits() as i32))
+    fn columns(rows: &[f32], stride: usize) -> [Self; LANES] {
+        std::array::from_fn(|column| std::array::from_fn(|lane| rows[lane * stride + column].to_bits() as i32))
     }
 
     #[inline(always)]
     fn above(self, other: Self) -> Self {
         std::array::from_fn(|lane| -i32::from(self[lane] > other[lane]))
+    }
+
+    #[inline(always)]
+    fn equals(self, other: Self) -> Self {
+        std::array::from_fn(|lane| -i32::from(self[lane] == other[lane]))
     }
 
     #[inline(always)]
@@ -132,10 +142,13 @@ pub(crate) mod avx2 {
         }
 
         #[inline(always)]
-        fn columns(rows: [&[f32; LANES]; LANES]) -> [Self; LANES] {
-            // SAFETY: see the module.
+        fn columns(rows: &[f32], stride: usize) -> [Self; LANES] {
+            let last = stride.checked_mul(LANES - 1).and_then(|last| rows.get(last..));
+            assert!(last.is_some_and(|last| last.len() >= LANES));
+            // SAFETY: see the module; the last row holds eight scores, as was checked, and no other ends later.
             unsafe {
-                let r = rows.map(|row| _mm256_loadu_ps(row.as_ptr()));
+                let row = |lane: usize| _mm256_loadu_ps(rows.as_ptr().add(lane * stride));
+                let r = [row(0), row(1), row(2), row(3), row(4), row(5), row(6), row(7)];
                 // Pairs of rows, then fours, then eights.
                 let a = [
                     _mm256_unpacklo_ps(r[0], r[1]),
@@ -174,6 +187,12 @@ pub(crate) mod avx2 {
         fn above(self, other: Self) -> Self {
             // SAFETY: see the module.
             Self(unsafe { _mm256_cmpgt_epi32(self.0, other.0) })
+        }
+
+        #[inline(always)]
+        fn equals(self, other: Self) -> Self {
+            // SAFETY: see the module.
+            Self(unsafe { _mm256_cmpeq_epi32(self.0, other.0) })
         }
 
         #[inline(always)]

@@ -7,6 +7,7 @@ use crate::errors::{Failure, unexpected};
 use half::slice::HalfBitsSliceExt;
 use half::{bf16, f16};
 use numpy::PyReadonlyArray1;
+use nvmine_core::Layout;
 use pyo3::prelude::*;
 
 /// Scores of any width, contiguous.
@@ -25,6 +26,22 @@ pub(crate) enum PassageIds<'py> {
     I64(PyReadonlyArray1<'py, i64>),
     U32(PyReadonlyArray1<'py, u32>),
     U64(PyReadonlyArray1<'py, u64>),
+}
+
+/// Where rows lie: (rows, columns) of a matrix, or offsets of lists.
+#[derive(FromPyObject)]
+pub(crate) enum RowLayout<'py> {
+    Dense((usize, usize)),
+    Ragged(PyReadonlyArray1<'py, i64>),
+}
+
+impl RowLayout<'_> {
+    pub(crate) fn get(&self, what: &str) -> Result<Layout<'_>, Failure> {
+        Ok(match self {
+            &Self::Dense((rows, columns)) => Layout::Dense { rows, columns },
+            Self::Ragged(offsets) => Layout::Ragged { offsets: elements(what, offsets)? },
+        })
+    }
 }
 
 impl<'py> Scores<'py> {

@@ -1,6 +1,6 @@
 //! `_core.mine`: arrays in, arrays out.
 
-use crate::arrays::{PassageIds, Scores, bf16_elements, elements};
+use crate::arrays::{PassageIds, RowLayout, Scores, bf16_elements, elements};
 use crate::errors::Failure;
 use crate::policy::CorePolicy;
 use crate::pool::detached;
@@ -16,28 +16,27 @@ use std::num::NonZeroUsize;
 /// Cells mined between two looks at pending signals: a fraction of a second's work.
 const BLOCK_CELLS: usize = 1 << 24;
 
-type OffsetsAndIds<'py> = (PyReadonlyArray1<'py, i64>, PyReadonlyArray1<'py, i64>);
+type LayoutAndIds<'py> = (RowLayout<'py>, PyReadonlyArray1<'py, i64>);
 type OffsetsAndHashes<'py> = (PyReadonlyArray1<'py, i64>, PyReadonlyArray1<'py, u64>);
 /// Shingles of the passages and of the queries, and the positives.
-type NearTexts<'py> = (OffsetsAndHashes<'py>, Option<OffsetsAndHashes<'py>>, Option<OffsetsAndIds<'py>>);
+type NearTexts<'py> = (OffsetsAndHashes<'py>, Option<OffsetsAndHashes<'py>>, Option<LayoutAndIds<'py>>);
 
 /// Mines flat arrays; `nvmine.mine` brings any input into this form and documents the rule.
 ///
-/// `shape` is (rows, columns) of dense scores, or None with `offsets` of ragged ones. Returns a dict of flat arrays.
+/// Returns a dict of flat arrays.
 #[pyfunction]
-#[pyo3(signature = (policy, scores, *, shape, offsets, ids, pos_scores, pos_offsets, exclusions, classes, keys, texts,
-    ranks, reasons, threads))]
+#[pyo3(signature = (policy, scores, *, layout, ids, pos_scores, pos_layout, exclusions, classes, keys, texts, ranks,
+    reasons, threads))]
 #[expect(clippy::too_many_arguments, reason = "one array each, all named by the caller")]
 pub(crate) fn mine<'py>(
     py: Python<'py>,
     policy: &CorePolicy,
     scores: &Bound<'py, PyAny>,
-    shape: Option<(usize, usize)>,
-    offsets: Option<PyReadonlyArray1<'py, i64>>,
+    layout: RowLayout<'py>,
     ids: Option<&Bound<'py, PyAny>>,
     pos_scores: PyReadonlyArray1<'py, f64>,
-    pos_offsets: PyReadonlyArray1<'py, i64>,
-    exclusions: Vec<OffsetsAndIds<'py>>,
+    pos_layout: RowLayout<'py>,
+    exclusions: Vec<LayoutAndIds<'py>>,
     classes: Option<PyReadonlyArray1<'py, i64>>,
     keys: Option<PyReadonlyArray1<'py, u64>>,
     texts: Option<NearTexts<'py>>,
@@ -47,11 +46,6 @@ pub(crate) fn mine<'py>(
 ) -> Result<Bound<'py, PyDict>, Failure> {
     let scores = Scores::extract(scores)?;
     let ids = PassageIds::extract(ids)?;
-    let layout = match (shape, &offsets) {
-        (Some((rows, columns)), None) => Layout::Dense { rows, columns },
-        (None, Some(offsets)) => Layout::Ragged { offsets: elements("offsets", offsets)? },
-        _ => return Err(nvmine_core::Error::Shape("give either shape or offsets".into()).into()),
-    };
     let excluded = exclusions.iter().map(exclusions_of).collect::<Result<Vec<_>, Failure>>()?;
     let texts = match &texts {
         None => None,
@@ -63,9 +57,9 @@ pub(crate) fn mine<'py>(
     };
     let call = Call {
         policy: &policy.0,
-        layout,
+        layout: layout.get("scores")?,
         positive_scores: elements("pos_scores", &pos_scores)?,
-        positive_layout: Layout::Ragged { offsets: elements("pos_scores", &pos_offsets)? },
+        positive_layout: pos_layout.get("pos_scores")?,
         exclusions: &excluded,
         classes: classes.as_ref().map(|classes| elements("identity", classes)).transpose()?,
         keys: keys.as_ref().map(|keys| elements("query_ids", keys)).transpose()?,
@@ -81,9 +75,8 @@ pub(crate) fn mine<'py>(
     }
 }
 
-fn exclusions_of<'a>((offsets, ids): &'a OffsetsAndIds<'_>) -> Result<Exclusions<'a>, Failure> {
-    let layout = Layout::Ragged { offsets: elements("pos_ids", offsets)? };
-    Ok(Exclusions { layout, ids: elements("pos_ids", ids)? })
+fn exclusions_of<'a>((layout, ids): &'a LayoutAndIds<'_>) -> Result<Exclusions<'a>, Failure> {
+    Ok(Exclusions { layout: layout.get("pos_ids")?, ids: elements("pos_ids", ids)? })
 }
 
 fn shingles_of<'a>((offsets, values): &'a OffsetsAndHashes<'_>) -> Result<Shingles<'a>, Failure> {
@@ -154,6 +147,9 @@ impl Call<'_> {
 
     /// Where a block of at most [`BLOCK_CELLS`] cells ends that starts at a row; a cell counts once for each anchor.
     fn block_end(&self, start: usize) -> usize {
+        if let (Layout::Dense { rows, columns }, false) = (self.layout, self.policy.anchor == Anchor::Each) {
+            return rows.min(start + (BLOCK_CELLS / columns.max(1)).max(1));
+        }
         let mut cells = 0_usize;
         for row in start..self.layout.rows() {
             let anchors = match self.policy.anchor {
