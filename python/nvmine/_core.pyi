@@ -90,7 +90,7 @@ def read_arrow(
 ) -> tuple[
     npt.NDArray[Any] | list[str | None],
     npt.NDArray[np.bool_] | None,
-    tuple[int, int] | npt.NDArray[np.int64] | None,
+    _Layout | None,
     str,
 ]: ...
 def mine(

@@ -20,7 +20,13 @@ impl Anchor {
     ///
     /// For [`Anchor::Each`] the caller takes the scores one by one.
     #[must_use]
+    #[inline]
     pub fn of(self, scores: &[f64]) -> Option<f64> {
+        // Nearly every query has one.
+        if let [only] = scores { Some(*only) } else { self.of_several(scores) }
+    }
+
+    fn of_several(self, scores: &[f64]) -> Option<f64> {
         match self {
             Self::Min | Self::Each => scores.iter().copied().reduce(f64::min),
             Self::Max => scores.iter().copied().reduce(f64::max),
@@ -49,6 +55,7 @@ mod tests {
         reversed.reverse();
         assert_eq!(Anchor::Mean.of(&scores), Anchor::Mean.of(&reversed));
         assert_eq!(Anchor::Mean.of(&[]), None);
+        assert_eq!(Anchor::Mean.of(&[0.1]), Some(0.1));
         assert_eq!(Anchor::Mean.of(&[f64::MAX, f64::MAX]), Some(f64::MAX));
     }
 }

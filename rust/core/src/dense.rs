@@ -16,7 +16,7 @@ use crate::policy::{Anchor, Policy};
 use crate::rows::{Id, Ids, Score};
 use crate::survey::{Survey, appear_once};
 use crate::vector::LANES;
-use crate::windows::Windows;
+use crate::windows::{Scanned, Windows};
 use std::ops::Range;
 
 /// One thread's working memory.
@@ -45,11 +45,8 @@ impl Group {
         self.first = first;
         for lane in 0..LANES {
             let scores = &request.positive_scores[request.positive_layout.cells(first + lane)];
-            let anchor = match scores {
-                _ if !scores.iter().all(|score| score.is_finite()) => None,
-                [only] => Some(*only),
-                _ => policy.anchor.of(scores),
-            };
+            let all_finite = scores.iter().all(|score| score.is_finite());
+            let anchor = if all_finite { policy.anchor.of(scores) } else { None };
             self.anchors[lane] = anchor;
             self.ceilings[lane] = anchor.map_or(f64::NEG_INFINITY, |anchor| policy.ceiling(anchor));
         }
@@ -164,7 +161,8 @@ impl Dense {
             Ids::Given(ids) => Some(&ids[cells.clone()]),
         };
         let scores = &request.scores[cells];
-        let is_window = self.windows.take(found, ids, wanted, reach, &excluded);
+        let scanned = Scanned { found, ids, wanted, reach };
+        let is_window = self.windows.take(&scanned, &excluded);
         let mut settled = [None; LANES];
         for lane in 0..LANES {
             let Some((few, held)) = excluded.of_query(lane) else {
@@ -174,7 +172,10 @@ impl Dense {
             if let Some(counts) = &mut counts {
                 let row = lane * columns..(lane + 1) * columns;
                 let is_plain = match ids {
-                    None => self.survey.find_columns(columns, &few[..held]),
+                    None => {
+                        self.survey.find_columns(columns, &few[..held]);
+                        true
+                    }
                     Some(ids) => self.survey.is_plain(&ids[row.clone()], &few[..held]),
                 };
                 if !is_plain {
@@ -186,7 +187,7 @@ impl Dense {
             settled[lane] = if is_window[lane] {
                 known.or(Some(reach))
             } else {
-                self.windows.settle(found, ids, lane, wanted, reach, &few[..held], known)
+                self.windows.settle(&scanned, lane, &few[..held], known)
             };
         }
         if let (Some(ids), None) = (ids, counts) {

@@ -8,7 +8,6 @@ That rows descend is found out, not promised: eight rows that do not are known b
 
 use crate::found::Found;
 use crate::network::Scan;
-
 use crate::vector::LANES;
 
 /// Scores that are compared before a look at the outcome.

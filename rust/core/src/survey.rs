@@ -61,12 +61,11 @@ impl Survey {
         self.look(ids, never)
     }
 
-    /// The same where column numbers are the ids, which are always plain.
-    pub(crate) fn find_columns(&mut self, columns: usize, never: &[i64]) -> bool {
+    /// Where the ids in `never` stand, for [`Survey::excluded`], if ids are column numbers: these are always plain.
+    pub(crate) fn find_columns(&mut self, columns: usize, never: &[i64]) {
         let here = never.iter().filter(|&&passage| passage < columns as i64);
         self.excluded.clear();
         self.excluded.extend(here.map(|&passage| passage as u32));
-        true
     }
 
     #[cfg(target_arch = "x86_64")]

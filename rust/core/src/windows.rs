@@ -14,8 +14,17 @@ use crate::select::Candidate;
 use crate::vector::LANES;
 use std::ops::Range;
 
-/// The ids of eight rows of one length; none where they are column numbers.
-pub(crate) type RowIds<'a, I> = Option<&'a [I]>;
+/// Eight scanned rows of one length.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scanned<'a, I> {
+    pub(crate) found: &'a Found,
+    /// None where they are column numbers.
+    pub(crate) ids: Option<&'a [I]>,
+    /// How many of the best the scan was to hold.
+    pub(crate) wanted: usize,
+    /// How many of them decide about the picks.
+    pub(crate) reach: usize,
+}
 
 /// The best survivors of each row.
 #[derive(Debug, Default)]
@@ -36,44 +45,24 @@ impl Windows {
     }
 
     /// Takes the best `reach` survivors of each row as they are found, and says of which rows they are the window.
-    pub(crate) fn take<I: Id>(
-        &mut self,
-        found: &Found,
-        ids: RowIds<'_, I>,
-        wanted: usize,
-        reach: usize,
-        excluded: &Excluded,
-    ) -> [bool; LANES] {
+    pub(crate) fn take<I: Id>(&mut self, scanned: &Scanned<'_, I>, excluded: &Excluded) -> [bool; LANES] {
         #[cfg(target_arch = "x86_64")]
         if std::arch::is_x86_feature_detected!("avx2") {
             // SAFETY: the function differs from its portable twin by the feature it is compiled for, found just above.
-            return unsafe { self.take_avx2(found, ids, wanted, reach, excluded) };
+            return unsafe { self.take_avx2(scanned, excluded) };
         }
-        self.take_portable(found, ids, wanted, reach, excluded)
+        self.take_portable(scanned, excluded)
     }
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2")]
-    fn take_avx2<I: Id>(
-        &mut self,
-        found: &Found,
-        ids: RowIds<'_, I>,
-        wanted: usize,
-        reach: usize,
-        excluded: &Excluded,
-    ) -> [bool; LANES] {
-        self.take_portable(found, ids, wanted, reach, excluded)
+    fn take_avx2<I: Id>(&mut self, scanned: &Scanned<'_, I>, excluded: &Excluded) -> [bool; LANES] {
+        self.take_portable(scanned, excluded)
     }
 
     #[inline(always)]
-    fn take_portable<I: Id>(
-        &mut self,
-        found: &Found,
-        ids: RowIds<'_, I>,
-        wanted: usize,
-        reach: usize,
-        excluded: &Excluded,
-    ) -> [bool; LANES] {
+    fn take_portable<I: Id>(&mut self, scanned: &Scanned<'_, I>, excluded: &Excluded) -> [bool; LANES] {
+        let Scanned { found, ids, wanted, reach } = *scanned;
         // Sign bits of what must not be.
         let mut special = [0_i64; LANES];
         let mut undecided = [0_u32; LANES];
@@ -104,17 +93,15 @@ impl Windows {
 
     /// Puts one row's survivors in order, the best `reach`, and gives how many there are in all (or, where that is not
     /// `known`, of those that matter); `None` if what was found does not decide.
-    #[expect(clippy::too_many_arguments, reason = "one row's view, split up so that no copy of it is made")]
+    #[inline(never)]
     pub(crate) fn settle<I: Id>(
         &mut self,
-        found: &Found,
-        ids: RowIds<'_, I>,
+        scanned: &Scanned<'_, I>,
         lane: usize,
-        wanted: usize,
-        reach: usize,
         excluded: &[i64],
         known: Option<usize>,
     ) -> Option<usize> {
+        let Scanned { found, ids, wanted, reach } = *scanned;
         self.row.clear();
         for (column, score) in found.held(lane, wanted) {
             let id = match ids {
@@ -147,7 +134,7 @@ impl Windows {
 
 /// The passage in one column of each row; negative for padding, and for a column that is not there.
 #[inline(always)]
-fn ids_of<I: Id>(columns: &[u32; LANES], ids: RowIds<'_, I>) -> [i64; LANES] {
+fn ids_of<I: Id>(columns: &[u32; LANES], ids: Option<&[I]>) -> [i64; LANES] {
     let Some(ids) = ids else {
         return columns.map(i64::from);
     };
