@@ -9,7 +9,7 @@ RUST := Cargo.toml Cargo.lock pyproject.toml $(shell find rust -name '*.rs' -o -
 MODEL ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-core lint format bench bench-gpu wheel wheel-check clean
+.PHONY: help demo test test-slow test-core test-arm lint format bench bench-gpu wheel wheel-check clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -27,6 +27,12 @@ test-slow: $(VENV)/.test  ## The tests that take minutes
 test-core: $(VENV)/.core  ## What needs neither torch nor any other extra
 	cargo test --locked --workspace
 	$(BIN)/python -m pytest -m "not slow"
+
+# The target of rustup, the Debian packages gcc-aarch64-linux-gnu and qemu-user; none of them on an AArch64 machine.
+test-arm: export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER ?= aarch64-linux-gnu-gcc
+test-arm: export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER ?= qemu-aarch64 -L /usr/aarch64-linux-gnu
+test-arm:  ## The core on an emulated AArch64 processor
+	cargo test --locked --release -p nvmine-core --target aarch64-unknown-linux-gnu
 
 lint: $(VENV)/.lint  ## Formatting, lints and types
 	cargo fmt --check

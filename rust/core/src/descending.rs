@@ -6,6 +6,7 @@ That rows descend is found out, not promised: eight rows that do not are known b
 */
 #![allow(clippy::inline_always, reason = "what is inlined is compiled for the features of its caller")]
 
+use crate::fetch::Ahead;
 use crate::found::Found;
 use crate::network::Scan;
 use crate::vector::LANES;
@@ -15,7 +16,7 @@ const STEP: usize = 16;
 
 /// Fills in what a [`network`](crate::network) would, if all rows descend; else says no.
 #[inline(always)]
-pub(crate) fn scan(scan: &Scan<'_>, found: &mut Found) -> bool {
+pub(crate) fn scan(scan: &Scan<'_>, ahead: &mut Ahead, found: &mut Found) -> bool {
     let columns = scan.columns;
     if columns == 0 {
         return false;
@@ -23,6 +24,9 @@ pub(crate) fn scan(scan: &Scan<'_>, found: &mut Found) -> bool {
     for lane in 0..LANES {
         if !descends(&scan.rows[lane * columns..(lane + 1) * columns]) {
             return false;
+        }
+        for _ in (0..columns).step_by(LANES * LANES) {
+            ahead.more();
         }
     }
     for lane in 0..LANES {
@@ -38,6 +42,8 @@ pub(crate) fn scan(scan: &Scan<'_>, found: &mut Found) -> bool {
         (found.survivors[lane], found.too_high[lane]) = (survivors, too_high);
         found.span = found.span.max(too_high + held);
     }
+    // Whole vectors of ids are looked at.
+    found.span = found.span.next_multiple_of(LANES).min(columns);
     true
 }
 
@@ -101,7 +107,8 @@ mod tests {
             let (mut rows, columns) = (row.repeat(LANES), row.len());
             let bounds = Bounds { ceilings: [ceiling; LANES], floor };
             let mut found = Found::default();
-            let descends = scan(&Scan { rows: &rows, columns, bounds, wanted, counted }, &mut found);
+            let mut ahead = Ahead::of::<f32, i64>(&rows, &[], 1);
+            let descends = scan(&Scan { rows: &rows, columns, bounds, wanted, counted }, &mut ahead, &mut found);
             prop_assert!(descends);
             let (expected, counts) = naive(&row, ceiling, floor);
             for lane in 0..LANES {
@@ -112,13 +119,14 @@ mod tests {
                 prop_assert_eq!(&scores, &expected[..expected.len().min(wanted)]);
                 prop_assert_eq!(found.let_go[lane], expected.get(wanted).copied().unwrap_or(f32::NEG_INFINITY));
                 prop_assert!(held.iter().all(|&(column, score)| row[column as usize] == score));
-                prop_assert_eq!(found.span, counts[1] + held.len());
+                prop_assert_eq!(found.span, (counts[1] + held.len()).next_multiple_of(LANES).min(columns));
             }
             // One score out of order, or none at all, anywhere.
-            for (place, wrong) in [(rows.len() - 1, 9.0), (columns / 2, f32::NAN), (0, f32::INFINITY)] {
-                let before = std::mem::replace(&mut rows[place], wrong);
-                let single = columns == 1 && wrong == 9.0;
-                let scanned = scan(&Scan { rows: &rows, columns, bounds, wanted, counted }, &mut Found::default());
+            for (place, outlier) in [(rows.len() - 1, 9.0), (columns / 2, f32::NAN), (0, f32::INFINITY)] {
+                let before = std::mem::replace(&mut rows[place], outlier);
+                let single = columns == 1 && outlier == 9.0;
+                let wrong = Scan { rows: &rows, columns, bounds, wanted, counted };
+                let scanned = scan(&wrong, &mut ahead, &mut Found::default());
                 prop_assert!(single || !scanned);
                 rows[place] = before;
             }

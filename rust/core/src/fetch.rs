@@ -74,7 +74,9 @@ fn ask(address: *const u8) {
 
 /// Has the cache lines of these values fetched.
 pub(crate) fn fetch<T>(values: &[T]) {
-    for place in (0..size_of_val(values)).step_by(LINE) {
-        ask(values.as_ptr().cast::<u8>().wrapping_add(place));
+    let first = values.as_ptr().cast::<u8>();
+    let lines = (first.addr() % LINE + size_of_val(values)).div_ceil(LINE);
+    for line in 0..lines {
+        ask(first.wrapping_add(line * LINE));
     }
 }

@@ -20,7 +20,7 @@ use crate::fetch::Ahead;
 use crate::found::{Bounds, Found, MOST_LEVELS, NO_SCORE};
 use crate::levels::{Levels, NONE, score_of};
 use crate::sorting::sort;
-use crate::vector::{LANES, Vector};
+use crate::vector::{Baseline, LANES, Vector};
 use std::ops::Range;
 
 /// Most columns of a block, whose numbers take ten of a score's bits; fewer columns take fewer.
@@ -49,7 +49,7 @@ impl Scan<'_> {
             unsafe { self.run_avx2(ahead, found) };
             return;
         }
-        self.run_on::<[i32; LANES]>(ahead, found);
+        self.run_on::<Baseline>(ahead, found);
     }
 
     #[cfg(target_arch = "x86_64")]
@@ -61,7 +61,7 @@ impl Scan<'_> {
     #[inline(always)]
     fn run_on<V: Vector>(&self, ahead: &mut Ahead, found: &mut Found) {
         found.clear(self.wanted);
-        if descending::scan(self, found) {
+        if descending::scan(self, ahead, found) {
             return;
         }
         found.span = self.columns;

@@ -11,7 +11,7 @@ hashed another way, and in the end looked up for certain.
 
 use crate::filter::Seen;
 use crate::rows::Id;
-use crate::vector::{LANES, Vector};
+use crate::vector::{Baseline, LANES, Vector};
 use crate::windows::Windows;
 
 /// Bits of a hash. With a hundred ids, one row in four has two with one hash; a larger table leaves the nearest cache.
@@ -132,7 +132,7 @@ pub(crate) fn appear_once<I: Id>(windows: &Windows, ids: &[I], span: usize) -> [
         // SAFETY: the function differs from its portable twin by the feature it is compiled for, found just above.
         return unsafe { appear_once_avx2(windows, ids, span) };
     }
-    appear_once_on::<[i32; LANES], I>(windows, ids, span)
+    appear_once_on::<Baseline, I>(windows, ids, span)
 }
 
 #[cfg(target_arch = "x86_64")]
