@@ -55,7 +55,15 @@ class Policy:
 
 @final
 class Best:
-    def __new__(cls, queries: int, depth: int, *, ceilings: npt.NDArray[np.float64] | None = None) -> Best: ...
+    def __new__(
+        cls,
+        queries: int,
+        depth: int,
+        *,
+        ceilings: npt.NDArray[np.float64] | None = None,
+        floor: float = ...,
+        excluded: tuple[_Layout, npt.NDArray[np.int64]] | None = None,
+    ) -> Best: ...
     def update(
         self,
         /,
@@ -64,6 +72,8 @@ class Best:
         passages: npt.NDArray[np.float32],
         first: int,
         *,
+        cosine: bool = False,
+        rounded: bool = False,
         input_roundoff: float = 0.0,
         threads: int | None = None,
     ) -> None: ...
@@ -76,15 +86,17 @@ class Best:
         above: float,
         threads: int | None = None,
     ) -> None: ...
-    def finish(self, /) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]: ...
+    def finish(self, /) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]: ...
+    def outside(self, /) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]: ...
 
 def score_pairs(
     queries: npt.NDArray[np.float32],
     passages: npt.NDArray[np.float32],
     ids: npt.NDArray[np.int64],
     *,
+    cosine: bool = False,
     threads: int | None = None,
-) -> npt.NDArray[np.float32]: ...
+) -> npt.NDArray[np.float64]: ...
 def read_arrow(
     name: str, data: Any
 ) -> tuple[

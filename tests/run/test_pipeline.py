@@ -95,7 +95,7 @@ def test_the_outcome_depends_on_nothing_else(
     if variant == "shards":
         monkeypatch.setattr("nvmine.run.workspace.SHARD_ROWS", 7)
     if variant == "float16 blocks":
-        monkeypatch.setattr("nvmine.search.exact._MOST_PASSAGES", 5)
+        monkeypatch.setattr("nvmine.search.blocks._MOST_PASSAGES", 5)
     other = nvmine.mine_dataset(small, out=tmp_path / "other", teacher=teacher, progress=False, **options, **fields)
     assert plain.negatives().drop("candidates", "rejected").equals(other.negatives().drop("candidates", "rejected"))
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from nvmine import _core
 from nvmine.data import Vectors
 from nvmine.errors import DtypeError, NvmineError, SearchError, ShapeError
-from nvmine.search import ExactSearch, ScoredSearch, exact, parse_memory
+from nvmine.search import ExactSearch, ScoredSearch, blocks, parse_memory
 
 MEMORY = 16 << 20
 
@@ -24,7 +24,8 @@ def best(queries: np.ndarray, passages: np.ndarray, depth: int, below: float = n
     """Row numbers by reported score descending, then row number; -1 where there are no more."""
     count = len(passages)
     everything = np.tile(np.arange(count), (len(queries), 1))
-    scores = _core.score_pairs(queries.astype(np.float32), passages.astype(np.float32), everything)
+    exact = _core.score_pairs(queries.astype(np.float32), passages.astype(np.float32), everything)
+    scores = exact.astype(np.float32)
     order = np.argsort(-scores, axis=1, kind="stable")
     found = np.where(np.take_along_axis(scores, order, axis=1).astype(float) < below, order, count)
     result = np.full((len(queries), depth), -1)
@@ -42,14 +43,13 @@ def test_blocks_shards_and_libraries_change_nothing(
 ) -> None:
     if multiply == "torch":
         pytest.importorskip("torch")
-    else:
-        monkeypatch.setattr(exact, "find_spec", lambda _: None)
-    monkeypatch.setattr(exact, "_MOST_PASSAGES", block)
-    monkeypatch.setattr(exact, "_MOST_QUERIES", 11)
+    monkeypatch.setattr(blocks, "_MOST_PASSAGES", block)
+    monkeypatch.setattr(blocks, "_MOST_QUERIES", 11)
     queries, passages = vectors(30, seed=1, dtype=dtype), vectors(200, seed=2, dtype=dtype)
     passages[150:170] = passages[3]
     parts = np.split(passages, np.cumsum(shards)[:-1])
-    search = ExactSearch(Vectors([queries]), Vectors(parts), memory=MEMORY)
+    device = "cpu" if multiply == "torch" else None
+    search = ExactSearch(Vectors([queries]), Vectors(parts), memory=MEMORY, device=device)
     rows = np.arange(30)[::-1].copy()
     ids, scores = search.search(rows, 25)
     np.testing.assert_array_equal(ids, best(queries[rows], passages, 25))
@@ -91,7 +91,9 @@ def test_coarser_products_change_nothing(precision: str) -> None:
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision(precision)
     try:
-        coarse = ExactSearch(Vectors([queries]), Vectors([passages]), memory=MEMORY).search(np.arange(20), 15)
+        coarse = ExactSearch(Vectors([queries]), Vectors([passages]), memory=MEMORY, device="cpu").search(
+            np.arange(20), 15
+        )
     finally:
         torch.set_float32_matmul_precision(before)
     np.testing.assert_array_equal(plain.ids, coarse.ids)

@@ -1,17 +1,19 @@
 """Vectors of a whole collection, held as shards that may be memory-mapped files.
 
-A shard is an ordinary ``(rows, dimension)`` array of float16 or float32; the collection is their rows in order. Only
-the block that is asked for is brought into memory, widened to float32.
+A shard is an ordinary ``(rows, dimension)`` array of float16, bfloat16 (its bits, see :mod:`nvmine.foreign`) or float32;
+the collection is their rows in order. Only the block that is asked for is brought into memory, widened to float32.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nvmine.errors import DtypeError, ShapeError
+from nvmine.foreign import Bfloat16, type_name
 
 Float32Array = npt.NDArray[np.float32]
 
@@ -22,25 +24,27 @@ class Vectors:
     Parameters
     ----------
     shards
-        float16 or float32 arrays of shape (rows, dimension), memory maps included.
+        float16, bfloat16 or float32 arrays of shape (rows, dimension), memory maps included.
 
     Raises
     ------
     ShapeError
         There is no shard, or their dimensions differ.
     DtypeError
-        A shard is neither float16 nor float32.
+        A shard is of another type.
     """
 
-    def __init__(self, shards: Sequence[npt.NDArray[np.floating]]) -> None:
+    def __init__(self, shards: Sequence[npt.NDArray[Any]]) -> None:
         if not shards:
             raise ShapeError("no vectors: at least one shard is needed")
         for number, shard in enumerate(shards):
             if shard.ndim != 2 or shard.shape[1] != shards[0].shape[1]:
                 expected = f"(rows, {shards[0].shape[1]})" if shards[0].ndim == 2 else "(rows, dimension)"
                 raise ShapeError(f"vector shard {number} has shape {shard.shape}, expected {expected}")
-            if shard.dtype not in (np.float16, np.float32):
-                raise DtypeError(f"vector shard {number} is {shard.dtype}, expected float16 or float32")
+            if shard.dtype not in (np.float16, np.float32) and not isinstance(shard, Bfloat16):
+                raise DtypeError(
+                    f"vector shard {number} is {type_name(shard)}, expected float16, bfloat16 (torch) or float32"
+                )
         self._shards = list(shards)
         self._starts = np.concatenate([[0], np.cumsum([len(shard) for shard in shards])])
 
@@ -58,7 +62,7 @@ class Vectors:
         shard_of = np.searchsorted(self._starts, numbers, side="right") - 1
         for shard in np.unique(shard_of):
             mine = shard_of == shard
-            result[mine] = self._shards[shard][numbers[mine] - self._starts[shard]]
+            result[mine] = _widened(self._shards[shard][numbers[mine] - self._starts[shard]])
         return result
 
     def blocks(self, rows: int) -> Iterator[tuple[int, Float32Array]]:
@@ -66,4 +70,11 @@ class Vectors:
         for start, shard in zip(self._starts[:-1], self._shards, strict=True):
             for first in range(0, len(shard), rows):
                 # A copy, also of float32: torch takes no read-only memory, and a page fault is better met here.
-                yield int(start) + first, np.array(shard[first : first + rows], np.float32, order="C")
+                yield int(start) + first, np.array(_widened(shard[first : first + rows]), np.float32, order="C")
+
+
+def _widened(vectors: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """bfloat16 as float32, whose upper half it is; others as they are."""
+    if not isinstance(vectors, Bfloat16):
+        return vectors
+    return (vectors.view(np.ndarray).astype(np.uint32) << 16).view(np.float32)

@@ -124,14 +124,14 @@ class FaissSearch:
 
     def score(self, rows: Int64Array, ids: Int64Array) -> Float32Array:
         """Score query ``rows[i]`` with passage ``ids[i]``, without the index."""
-        return rescore(self._queries, rows, self._passages, ids[:, None])[:, 0]
+        return rescore(self._queries, rows, self._passages, ids[:, None])[:, 0].astype(np.float32)
 
     def rows_at_once(self, depth: int) -> int:
         """Count the queries that fit the memory budget: each has a vector, and FAISS's and our ids and scores."""
         return max(1, self._memory // (4 * self._queries.dimension + 24 * depth))
 
     def _scored(self, rows: Int64Array, found: Int64Array) -> tuple[Int64Array, Float32Array]:
-        scores = rescore(self._queries, rows, self._passages, found)
+        scores = rescore(self._queries, rows, self._passages, found).astype(np.float32)
         order = np.lexsort((found, -scores))  # row by row; NaN, which is padding, comes last
         return np.take_along_axis(found, order, axis=1), np.take_along_axis(scores, order, axis=1)
 

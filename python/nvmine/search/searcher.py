@@ -48,8 +48,10 @@ class ExhaustiveSearcher(Searcher, Protocol):
         """The best `depth` passages of query ``rows[i]`` among those that score strictly below ``ceilings[i]``."""
 
 
-def rescore(queries: Vectors, rows: Int64Array, passages: Vectors, ids: Int64Array) -> Float32Array:
-    """The fixed-order float32 dot products of queries with given passages.
+def rescore(
+    queries: Vectors, rows: Int64Array, passages: Vectors, ids: Int64Array, *, cosine: bool = False
+) -> Float64Array:
+    """The scores of queries with given passages: products added in float64, in a fixed order.
 
     Parameters
     ----------
@@ -59,12 +61,14 @@ def rescore(queries: Vectors, rows: Int64Array, passages: Vectors, ids: Int64Arr
         int64 of shape (q,): row numbers of queries.
     ids
         int64 of shape (q, k): row numbers of passages, -1 for none.
+    cosine
+        Compare by cosine, 0 where a vector is zero; else by dot product.
 
     Returns
     -------
-    float32 of shape (q, k), NaN where the id is -1. They do not depend on which pairs are scored together.
+    float64 of shape (q, k), NaN where the id is -1. They do not depend on which pairs are scored together.
     """
-    scores = np.empty(ids.shape, np.float32)
+    scores = np.empty(ids.shape, np.float64)
     step = max(1, _GATHERED // (4 * passages.dimension * max(1, ids.shape[1])))
     for start in range(0, len(rows), step):
         block = ids[start : start + step]
@@ -74,7 +78,7 @@ def rescore(queries: Vectors, rows: Int64Array, passages: Vectors, ids: Int64Arr
             # Only -1 is negative, and it is the first; what follows is renumbered past it.
             known, places = known[1:], places - 1
         vectors = queries.rows(rows[start : start + step])
-        scores[start : start + step] = _core.score_pairs(vectors, passages.rows(known), places)
+        scores[start : start + step] = _core.score_pairs(vectors, passages.rows(known), places, cosine=cosine)
     return scores
 
 

@@ -2,13 +2,15 @@
 The best candidates of many queries, found block by block in a score matrix that is never held whole.
 
 A block comes from a matrix product, whose scores are near the reported ones ([`dot`](crate::dot)) but not equal to them.
-Every passage that could be among the best, given how far the two can differ, is scored again; the others are provably
-worse. So the outcome is exact and does not depend on the size of blocks or on who multiplied them.
+Every passage that could be among the best, given how far the two can differ, is scored again ([`list`](crate::list)); the others are provably worse. So the outcome is exact and does not depend on the size of blocks or on
+who multiplied them. What lies above a query's ceiling or below the floor is counted, exactly too.
 */
 
-use crate::dot::{check_vectors, dot, norm, reach};
+use crate::dot::{Similarity, check_vectors, norm, reach};
 use crate::error::Error;
-use crate::select::{Candidate, best};
+use crate::list::{Bounds, List, Scratch};
+use crate::rows::Layout;
+use crate::select::best;
 use rayon::prelude::*;
 
 /// What a block of scores is worth.
@@ -19,45 +21,53 @@ pub enum Scoring<'a> {
         /// Exclusive lower bound.
         above: f32,
     },
-    /// The scores choose a shortlist, and the fixed-order dot product of these vectors is reported.
-    Rescored {
-        /// Row-major vectors of all queries.
-        queries: &'a [f32],
-        /// Row-major vectors of the block's passages.
-        passages: &'a [f32],
-        /// Components of one vector.
-        dimension: usize,
-        /// Unit roundoff of the matrix product's inputs, see [`reach`](crate::dot::reach).
-        input_roundoff: f64,
-    },
+    /// The scores choose a shortlist, and what these vectors give is reported.
+    Rescored(Vectors<'a>),
 }
 
-/// The best `depth` candidates of each query so far, below the query's ceiling where it has one.
+/// The vectors that a block of scores is from.
+#[derive(Debug, Clone, Copy)]
+pub struct Vectors<'a> {
+    /// Row-major vectors of all queries.
+    pub queries: &'a [f32],
+    /// Row-major vectors of the block's passages.
+    pub passages: &'a [f32],
+    /// Components of one vector.
+    pub dimension: usize,
+    /// How they are compared. The block is the product of vectors divided by their norms if by cosine.
+    pub similarity: Similarity,
+    /// Whether reported scores are rounded to `f32`, and ordered and compared as such.
+    pub rounded: bool,
+    /// Unit roundoff of the matrix product's inputs, see [`reach`].
+    pub input_roundoff: f64,
+}
+
+/// Which passages are looked for.
+#[derive(Debug, Clone)]
+pub struct Sought {
+    /// How many for each query.
+    pub depth: usize,
+    /// Exclusive upper bound on each query's scores.
+    pub ceilings: Vec<f64>,
+    /// Inclusive lower bound on all scores.
+    pub floor: f64,
+    /// Passages that each query must not be given, ascending; none for any if empty.
+    pub excluded: Vec<Vec<i64>>,
+}
+
+/// The best candidates of each query so far.
 #[derive(Debug, Clone)]
 pub struct Best {
-    depth: usize,
+    sought: Sought,
     lists: Vec<List>,
 }
 
-/// One query's candidates, best first, and the exclusive upper bound on their scores.
-#[derive(Debug, Clone)]
-struct List {
-    found: Vec<Candidate>,
-    ceiling: f64,
-}
-
 impl Best {
-    /// Nothing yet, for `queries` queries.
+    /// Nothing yet.
     #[must_use]
-    pub fn new(queries: usize, depth: usize) -> Self {
-        Self { depth, lists: vec![List { found: Vec::new(), ceiling: f64::INFINITY }; queries] }
-    }
-
-    /// Nothing yet, for queries with these ceilings: a passage whose reported score is not below is no candidate.
-    #[must_use]
-    pub fn below(ceilings: &[f64], depth: usize) -> Self {
-        let lists = ceilings.iter().map(|&ceiling| List { found: Vec::new(), ceiling }).collect();
-        Self { depth, lists }
+    pub fn new(sought: Sought) -> Self {
+        let lists = vec![List::default(); sought.ceilings.len()];
+        Self { sought, lists }
     }
 
     /// Takes in the scores of all queries against passages `first..first + width`, `width` a row.
@@ -70,39 +80,48 @@ impl Best {
             let queries = self.lists.len();
             return Err(Error::Shape(format!("{} scores are not {queries} rows of {width}", scores.len())));
         }
-        if width == 0 || self.depth == 0 {
+        if width == 0 || self.sought.depth == 0 {
             return Ok(());
         }
-        let longest = match scoring {
-            Scoring::Final { .. } => 0.0,
-            Scoring::Rescored { queries, passages, dimension, .. } => {
+        let norms = match scoring {
+            Scoring::Final { .. } => Vec::new(),
+            Scoring::Rescored(Vectors { queries, passages, dimension, .. }) => {
                 check_vectors(queries, dimension, self.lists.len())?;
                 check_vectors(passages, dimension, width)?;
-                longest_norm(passages, dimension, first)?
+                norms_of(passages, dimension, width, first)?
             }
         };
-        let depth = self.depth;
+        let longest = norms.iter().copied().fold(0.0, f64::max);
+        let Sought { depth, ceilings, floor, excluded } = &self.sought;
         self.lists
             .par_iter_mut()
             .zip(scores.par_chunks_exact(width))
             .enumerate()
-            .map_init(Vec::new, |scratch, (query, (list, row))| match scoring {
-                Scoring::Final { above } => {
-                    take(list, depth, row, first, scratch, 0.0, |_, score| Some(score).filter(|s| *s > above));
-                    Ok(())
-                }
-                Scoring::Rescored { queries, passages, dimension, input_roundoff } => {
-                    let vector = &queries[query * dimension..(query + 1) * dimension];
-                    let length = norm(vector);
-                    if !length.is_finite() {
-                        return Err(Error::VectorNotFinite { what: "query", row: query });
+            .map_init(Scratch::default, |scratch, (query, (list, row))| {
+                let excluded = excluded.get(query).map_or(&[][..], Vec::as_slice);
+                let bounds = Bounds { depth: *depth, ceiling: ceilings[query], floor: *floor, excluded };
+                match scoring {
+                    Scoring::Final { above } => {
+                        let report = |passage: usize| Some(row[passage]).filter(|&score| score > above).map(f64::from);
+                        list.take(bounds, row, first, 0.0, scratch, report);
                     }
-                    let reach = reach(dimension, input_roundoff, length, longest);
-                    take(list, depth, row, first, scratch, reach, |passage, _| {
-                        Some(dot(vector, &passages[passage * dimension..(passage + 1) * dimension]))
-                    });
-                    Ok(())
+                    Scoring::Rescored(vectors) => {
+                        let Vectors { queries, passages, dimension, similarity, .. } = vectors;
+                        let vector = &queries[query * dimension..(query + 1) * dimension];
+                        let length = norm(vector);
+                        if !length.is_finite() {
+                            return Err(Error::VectorNotFinite { what: "query", row: query });
+                        }
+                        let (a, b) = if similarity == Similarity::Cosine { (1.0, 1.0) } else { (length, longest) };
+                        let reach = reach(dimension, vectors.input_roundoff, a, b);
+                        list.take(bounds, row, first, reach, scratch, |passage| {
+                            let other = &passages[passage * dimension..(passage + 1) * dimension];
+                            let score = similarity.score(vector, other, length, norms[passage]);
+                            Some(if vectors.rounded { f64::from(score as f32) } else { score })
+                        });
+                    }
                 }
+                Ok(())
             })
             .collect::<Vec<_>>()
             .into_iter()
@@ -111,79 +130,55 @@ impl Best {
 
     /// Ids (-1 where there are no more) and scores (NaN there), `depth` a query, best first.
     #[must_use]
-    pub fn finish(&self) -> (Vec<i64>, Vec<f32>) {
-        let mut ids = vec![-1; self.lists.len() * self.depth];
-        let mut scores = vec![f32::NAN; ids.len()];
-        for (query, list) in self.lists.iter().enumerate() {
+    pub fn finish(&mut self) -> (Vec<i64>, Vec<f64>) {
+        let depth = self.sought.depth;
+        let mut ids = vec![-1; self.lists.len() * depth];
+        let mut scores = vec![f64::NAN; ids.len()];
+        for (query, list) in self.lists.iter_mut().enumerate() {
+            best(&mut list.found, depth);
             for (rank, candidate) in list.found.iter().enumerate() {
-                ids[query * self.depth + rank] = candidate.id;
-                scores[query * self.depth + rank] = candidate.score as f32;
+                ids[query * depth + rank] = candidate.id;
+                scores[query * depth + rank] = candidate.score;
             }
         }
         (ids, scores)
     }
+
+    /// How many passages of each query score at or above its ceiling, and how many of the others below the floor;
+    /// excluded ones are counted with the others.
+    #[must_use]
+    pub fn outside(&self) -> (Vec<i64>, Vec<i64>) {
+        let outside = self.lists.iter().map(|list| list.outside);
+        outside.map(|outside| (outside.too_high as i64, outside.too_low as i64)).unzip()
+    }
 }
 
-/// Merges one row of a block into a query's list. `reach` is how far a row's score can lie from the reported one.
-fn take(
-    list: &mut List,
-    depth: usize,
-    row: &[f32],
-    first: i64,
-    scratch: &mut Vec<f32>,
-    reach: f64,
-    report: impl Fn(usize, f32) -> Option<f32>,
-) {
-    // Where a row's scores may lie for their reported ones to be below the ceiling, and where they surely are.
-    let (possible, certain) = (round_up(list.ceiling + reach), round_down(list.ceiling - reach));
-    // Passages below the floor cannot be among the best: a full list holds `depth` better ones; failing that, the row
-    // itself does if its `depth`-th score is better by twice the reach.
-    let floor = if list.found.len() == depth {
-        list.found[depth - 1].score - reach
-    } else {
-        scratch.clear();
-        scratch.extend(row.iter().filter(|&&score| score < certain));
-        if scratch.len() > depth {
-            let (_, &mut score, _) = scratch.select_nth_unstable_by(depth - 1, |a, b| b.total_cmp(a));
-            f64::from(score) - 2.0 * reach
-        } else {
-            f64::NEG_INFINITY
-        }
+/// Passages that queries must not be given, ascending, from rows of ids.
+///
+/// # Errors
+/// [`Error::Shape`] if the rows are not those of so many queries.
+pub fn excluded(layout: Layout<'_>, ids: &[i64], queries: usize) -> Result<Vec<Vec<i64>>, Error> {
+    layout.check("excluded", ids.len())?;
+    if layout.rows() != queries {
+        return Err(Error::Shape(format!("excluded: {} rows for {queries} queries", layout.rows())));
+    }
+    let row = |query| {
+        let mut row = ids[layout.cells(query)].to_vec();
+        row.sort_unstable();
+        row.dedup();
+        row
     };
-    // Rounded down to f32, so that the scan below compares what it reads and still passes every score at the floor.
-    let floor = round_down(floor);
-    let before = list.found.len();
-    for (passage, &score) in row.iter().enumerate() {
-        // A NaN says nothing: the reported score decides.
-        if ((score >= floor && score <= possible) || score.is_nan())
-            && let Some(score) = report(passage, score).map(f64::from)
-            && score < list.ceiling
-        {
-            list.found.push(Candidate { score, id: first + passage as i64 });
-        }
-    }
-    if list.found.len() > before {
-        best(&mut list.found, depth);
-    }
+    Ok((0..queries).map(row).collect())
 }
 
-fn round_down(value: f64) -> f32 {
-    let nearest = value as f32;
-    if f64::from(nearest) > value { nearest.next_down() } else { nearest }
-}
-
-fn round_up(value: f64) -> f32 {
-    -round_down(-value)
-}
-
-fn longest_norm(passages: &[f32], dimension: usize, first: i64) -> Result<f64, Error> {
+fn norms_of(passages: &[f32], dimension: usize, width: usize, first: i64) -> Result<Vec<f64>, Error> {
     if dimension == 0 {
-        return Ok(0.0);
+        return Ok(vec![0.0; width]);
     }
     let norms: Vec<f64> = passages.par_chunks_exact(dimension).map(norm).collect();
     match norms.iter().position(|length| !length.is_finite()) {
         Some(row) => Err(Error::VectorNotFinite { what: "passage", row: first as usize + row }),
-        None => Ok(norms.into_iter().fold(0.0, f64::max)),
+        None => Ok(norms),
     }
 }
 
@@ -192,29 +187,29 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// All scores by the reported product, sorted.
-    fn exhaustive(
-        queries: &[f32],
-        passages: &[f32],
-        dimension: usize,
-        depth: usize,
-        ceiling: f64,
-    ) -> (Vec<i64>, Vec<f32>) {
-        let (mut ids, mut scores) = (Vec::new(), Vec::new());
-        for query in queries.chunks_exact(dimension) {
-            let mut all: Vec<Candidate> = passages
-                .chunks_exact(dimension)
-                .enumerate()
-                .map(|(id, passage)| Candidate { score: f64::from(dot(query, passage)), id: id as i64 })
-                .filter(|candidate| candidate.score < ceiling)
-                .collect();
-            all.sort_by(Candidate::order);
-            for rank in 0..depth {
-                ids.push(all.get(rank).map_or(-1, |c| c.id));
-                scores.push(all.get(rank).map_or(f32::NAN, |c| c.score as f32));
+    fn sought(queries: usize, depth: usize) -> Sought {
+        Sought { depth, ceilings: vec![f64::INFINITY; queries], floor: f64::NEG_INFINITY, excluded: Vec::new() }
+    }
+
+    /// Ids and scores, best first, and how many are too high and too low, by the reported score of every pair.
+    fn exhaustive(vectors: &Vectors<'_>, sought: &Sought, query: usize) -> (Vec<(i64, f64)>, (i64, i64)) {
+        let Vectors { queries, passages, dimension, similarity, rounded, .. } = *vectors;
+        let vector = &queries[query * dimension..][..dimension];
+        let (mut found, mut outside) = (Vec::new(), (0, 0));
+        for (id, passage) in passages.chunks_exact(dimension).enumerate() {
+            let score = similarity.score(vector, passage, norm(vector), norm(passage));
+            let score = if rounded { f64::from(score as f32) } else { score };
+            if score >= sought.ceilings[query] {
+                outside.0 += 1;
+            } else if score < sought.floor {
+                outside.1 += 1;
+            } else if sought.excluded.get(query).is_none_or(|excluded| !excluded.contains(&(id as i64))) {
+                found.push((id as i64, score));
             }
         }
-        (ids, scores)
+        found.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        found.truncate(sought.depth);
+        (found, outside)
     }
 
     proptest! {
@@ -222,57 +217,87 @@ mod tests {
         #[test]
         fn blocks_of_any_size_give_the_exact_best(
             queries in prop::collection::vec(-2_i8..3, 3 * 20),
-            passages in prop::collection::vec(-2_i8..3, 3 * 40),
+            passages in prop::collection::vec(-2_i8..3, 3 * 80),
             depth in 1_usize..12,
-            block in 1_usize..50,
+            block in 1_usize..90,
             noise in prop::collection::vec(-1.0_f64..1.0, 50),
-            ceiling in prop::sample::select(vec![f64::INFINITY, 0.37 * 0.37, f64::from(0.37_f32 * 0.37_f32), 0.0, -9.0]),
+            ceiling in prop::sample::select(vec![f64::INFINITY, 0.37 * 0.37, f64::from(0.37_f32).powi(2), 0.0, -9.0]),
+            floor in prop::sample::select(vec![f64::NEG_INFINITY, f64::from(0.37_f32).powi(2), 0.0, 0.5]),
+            excluded in prop::collection::vec(prop::collection::btree_set(0_i64..80, 0..30), 20),
+            cosine: bool,
+            rounded: bool,
         ) {
             let vectors = |levels: &[i8]| levels.iter().map(|&l| f32::from(l) * 0.37).collect::<Vec<f32>>();
             let (queries, passages) = (vectors(&queries), vectors(&passages));
+            let similarity = if cosine { Similarity::Cosine } else { Similarity::Dot };
             let input_roundoff = 1e-3;
-            let mut found = Best::below(&[ceiling; 20], depth);
+            let all = Vectors { queries: &queries, passages: &passages, dimension: 3, similarity, rounded, input_roundoff };
+            let excluded = excluded.into_iter().map(|ids| ids.into_iter().collect()).collect();
+            let sought = Sought { depth, ceilings: vec![ceiling; 20], floor, excluded };
+            let mut found = Best::new(sought.clone());
             for (number, rows) in passages.chunks(3 * block).enumerate() {
                 let width = rows.len() / 3;
                 let longest = rows.chunks_exact(3).map(norm).fold(0.0, f64::max);
                 let mut scores = Vec::new();
                 for query in queries.chunks_exact(3) {
                     for (place, passage) in rows.chunks_exact(3).enumerate() {
-                        let reach = reach(3, input_roundoff, norm(query), longest);
-                        let exact = f64::from(dot(query, passage));
+                        let (a, b) = if cosine { (1.0, 1.0) } else { (norm(query), longest) };
+                        let reach = reach(3, input_roundoff, a, b);
+                        let exact = similarity.score(query, passage, norm(query), norm(passage));
                         scores.push((exact + 0.999 * noise[(place + scores.len()) % 50] * reach) as f32);
                     }
                 }
-                let scoring =
-                    Scoring::Rescored { queries: &queries, passages: rows, dimension: 3, input_roundoff };
+                let scoring = Scoring::Rescored(Vectors { passages: rows, ..all });
                 prop_assert!(found.update(&scores, width, (number * block) as i64, scoring).is_ok());
             }
-            let (ids, scores) = found.finish();
-            let (expected_ids, expected_scores) = exhaustive(&queries, &passages, 3, depth, ceiling);
-            prop_assert_eq!(ids, expected_ids);
-            prop_assert_eq!(
-                scores.iter().map(|s| s.to_bits()).collect::<Vec<_>>(),
-                expected_scores.iter().map(|s| s.to_bits()).collect::<Vec<_>>()
-            );
+            let ((ids, scores), outside) = (found.finish(), found.outside());
+            for query in 0..20 {
+                let (expected, (too_high, too_low)) = exhaustive(&all, &sought, query);
+                prop_assert_eq!((outside.0[query], outside.1[query]), (too_high, too_low));
+                for place in 0..depth {
+                    let cell = query * depth + place;
+                    let (id, score) = expected.get(place).copied().unwrap_or((-1, f64::NAN));
+                    prop_assert_eq!((ids[cell], scores[cell].to_bits()), (id, score.to_bits()));
+                }
+            }
         }
     }
 
     #[test]
     fn final_scores_are_taken_as_they_are() {
-        let mut found = Best::new(1, 3);
+        let mut found = Best::new(sought(1, 3));
         let scoring = Scoring::Final { above: 0.0 };
         assert_eq!(found.update(&[0.0, 2.0], 2, 0, scoring), Ok(()));
         assert_eq!(found.update(&[2.0, -1.0, 0.5], 3, 2, scoring), Ok(()));
         assert_eq!(found.finish().0, [1, 2, 4]);
     }
 
+    const PAIR: Vectors<'_> = Vectors {
+        queries: &[1.0, 0.0],
+        passages: &[],
+        dimension: 2,
+        similarity: Similarity::Dot,
+        rounded: false,
+        input_roundoff: 0.0,
+    };
+
     #[test]
     fn vectors_that_are_not_finite_are_named() {
-        let mut found = Best::new(1, 1);
-        let passages = [1.0, 0.0, f32::NAN, 0.0];
-        let scoring =
-            Scoring::Rescored { queries: &[1.0, 0.0], passages: &passages, dimension: 2, input_roundoff: 0.0 };
+        let mut found = Best::new(sought(1, 1));
+        let scoring = Scoring::Rescored(Vectors { passages: &[1.0, 0.0, f32::NAN, 0.0], ..PAIR });
         let outcome = found.update(&[1.0, 0.0], 2, 10, scoring);
         assert_eq!(outcome, Err(Error::VectorNotFinite { what: "passage", row: 11 }));
+    }
+
+    /// Products beyond `f32` are infinite, or the difference of two infinities; in `f64` they have an order.
+    #[test]
+    fn a_product_that_overflows_says_nothing() {
+        let mut found = Best::new(Sought { ceilings: vec![4e76], ..sought(1, 4) });
+        let passages = [2e38, 1.0, 3e38, 0.0, -2e38, 0.0, 1e38, 1e38];
+        let scoring = Scoring::Rescored(Vectors { queries: &[2e38, -2e38], passages: &passages, ..PAIR });
+        let block = [f32::INFINITY, f32::INFINITY, f32::NEG_INFINITY, f32::NAN];
+        assert_eq!(found.update(&block, 4, 0, scoring), Ok(()));
+        assert_eq!(found.finish().0, [0, 3, 2, -1]);
+        assert_eq!(found.outside(), (vec![1], vec![0]));
     }
 }

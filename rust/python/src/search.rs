@@ -1,19 +1,22 @@
 //! `_core.Best` and `_core.score_pairs`: exact search from blocks of scores.
 
-use crate::arrays::elements;
+use crate::arrays::{RowLayout, elements};
 use crate::errors::Failure;
 use crate::pool::detached;
-use numpy::{IntoPyArray, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
+use numpy::{
+    IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
+};
 use nvmine_core::Error;
-use nvmine_core::dot;
-use nvmine_core::search::{self, Scoring};
+use nvmine_core::dot::{self, Similarity};
+use nvmine_core::search::{self, Scoring, Sought, Vectors};
 use pyo3::prelude::*;
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
 
-type IdsAndScores<'py> = (Bound<'py, PyArray2<i64>>, Bound<'py, PyArray2<f32>>);
+type IdsAndScores<'py> = (Bound<'py, PyArray2<i64>>, Bound<'py, PyArray2<f64>>);
+type Outside<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i64>>);
 
-/// The best `depth` passages of each query, strictly below its ceiling, from blocks of scores in any number and size.
+/// The best `depth` passages of each query within its bounds, from blocks of scores in any number and size.
 #[pyclass(frozen, module = "nvmine._core")]
 pub(crate) struct Best {
     queries: usize,
@@ -23,24 +26,37 @@ pub(crate) struct Best {
 
 #[pymethods]
 impl Best {
+    /// `ceilings` are exclusive and a query's own, `floor` inclusive; `excluded` are passages as (layout, ids).
     #[new]
-    #[pyo3(signature = (queries, depth, *, ceilings = None))]
-    fn new(queries: usize, depth: usize, ceilings: Option<PyReadonlyArray1<'_, f64>>) -> Result<Self, Failure> {
-        let found = match &ceilings {
-            None => search::Best::new(queries, depth),
-            Some(ceilings) if ceilings.len() == queries => search::Best::below(elements("ceilings", ceilings)?, depth),
-            Some(ceilings) => {
-                return Err(Error::Shape(format!("{} ceilings for {queries} queries", ceilings.len())).into());
-            }
+    #[pyo3(signature = (queries, depth, *, ceilings = None, floor = f64::NEG_INFINITY, excluded = None))]
+    fn new(
+        queries: usize,
+        depth: usize,
+        ceilings: Option<PyReadonlyArray1<'_, f64>>,
+        floor: f64,
+        excluded: Option<(RowLayout<'_>, PyReadonlyArray1<'_, i64>)>,
+    ) -> Result<Self, Failure> {
+        let ceilings = match &ceilings {
+            None => vec![f64::INFINITY; queries],
+            Some(ceilings) => elements("ceilings", ceilings)?.to_vec(),
         };
-        Ok(Self { queries, depth, found: Mutex::new(found) })
+        if ceilings.len() != queries {
+            return Err(Error::Shape(format!("{} ceilings for {queries} queries", ceilings.len())).into());
+        }
+        let excluded = match &excluded {
+            None => Vec::new(),
+            Some((layout, ids)) => search::excluded(layout.get("excluded")?, elements("excluded", ids)?, queries)?,
+        };
+        let sought = Sought { depth, ceilings, floor, excluded };
+        Ok(Self { queries, depth, found: Mutex::new(search::Best::new(sought)) })
     }
 
     /// Takes in a (queries, width) product of `queries` and `passages`, whose first row is passage number `first`.
     ///
-    /// Reported scores are computed anew; `input_roundoff` says how coarsely the product rounded its inputs.
-    #[pyo3(signature = (scores, queries, passages, first, *, input_roundoff = 0.0, threads = None))]
-    #[expect(clippy::too_many_arguments, reason = "the arrays of one block")]
+    /// Reported scores are computed anew, and rounded to float32 if `rounded`; `input_roundoff` says how coarsely the
+    /// product rounded its inputs. With `cosine` it is the product of the vectors divided by their norms.
+    #[pyo3(signature = (scores, queries, passages, first, *, cosine = false, rounded = false, input_roundoff = 0.0, threads = None))]
+    #[expect(clippy::too_many_arguments, reason = "the arrays of one block, and how they were made")]
     fn update(
         &self,
         py: Python<'_>,
@@ -48,6 +64,8 @@ impl Best {
         queries: PyReadonlyArray2<'_, f32>,
         passages: PyReadonlyArray2<'_, f32>,
         first: i64,
+        cosine: bool,
+        rounded: bool,
         input_roundoff: f64,
         threads: Option<NonZeroUsize>,
     ) -> Result<(), Failure> {
@@ -56,12 +74,14 @@ impl Best {
             let other = passages.shape()[1];
             return Err(Error::Shape(format!("queries have {dimension} components, passages {other}")).into());
         }
-        let scoring = Scoring::Rescored {
+        let scoring = Scoring::Rescored(Vectors {
             queries: matrix("queries", &queries)?,
             passages: matrix("passages", &passages)?,
             dimension,
+            similarity: similarity(cosine),
+            rounded,
             input_roundoff,
-        };
+        });
         self.take(py, &scores, first, scoring, threads)
     }
 
@@ -83,6 +103,12 @@ impl Best {
         let (ids, scores) = self.found.lock().unwrap_or_else(PoisonError::into_inner).finish();
         let shape = [self.queries, self.depth];
         Ok((ids.into_pyarray(py).reshape(shape)?, scores.into_pyarray(py).reshape(shape)?))
+    }
+
+    /// How many passages of each query score at or above its ceiling, and how many of the others below the floor.
+    fn outside<'py>(&self, py: Python<'py>) -> Outside<'py> {
+        let (too_high, too_low) = self.found.lock().unwrap_or_else(PoisonError::into_inner).outside();
+        (too_high.into_pyarray(py), too_low.into_pyarray(py))
     }
 }
 
@@ -109,16 +135,17 @@ impl Best {
     }
 }
 
-/// Fixed-order dot products of given pairs: (q, d) queries, (m, d) passages, (q, k) ids; NaN for a negative id.
+/// Scores of given pairs: (q, d) queries, (m, d) passages, (q, k) ids; NaN for a negative id.
 #[pyfunction]
-#[pyo3(signature = (queries, passages, ids, *, threads = None))]
+#[pyo3(signature = (queries, passages, ids, *, cosine = false, threads = None))]
 pub(crate) fn score_pairs<'py>(
     py: Python<'py>,
     queries: PyReadonlyArray2<'py, f32>,
     passages: PyReadonlyArray2<'py, f32>,
     ids: PyReadonlyArray2<'py, i64>,
+    cosine: bool,
     threads: Option<NonZeroUsize>,
-) -> Result<Bound<'py, PyArray2<f32>>, Failure> {
+) -> Result<Bound<'py, PyArray2<f64>>, Failure> {
     let (dimension, shape) = (queries.shape()[1], [ids.shape()[0], ids.shape()[1]]);
     let fits = passages.shape()[1] == dimension && queries.shape()[0] == shape[0];
     if !fits {
@@ -127,8 +154,13 @@ pub(crate) fn score_pairs<'py>(
     }
     let (queries, passages) = (matrix("queries", &queries)?, matrix("passages", &passages)?);
     let ids = matrix("ids", &ids)?;
-    let scores = detached(py, threads, || dot::score_pairs(queries, passages, dimension, ids, shape[1]))??;
+    let similarity = similarity(cosine);
+    let scores = detached(py, threads, || dot::score_pairs(queries, passages, dimension, ids, shape[1], similarity))??;
     Ok(scores.into_pyarray(py).reshape(shape)?)
+}
+
+fn similarity(cosine: bool) -> Similarity {
+    if cosine { Similarity::Cosine } else { Similarity::Dot }
 }
 
 /// The elements of a C-contiguous matrix.
