@@ -86,6 +86,17 @@ class Best:
         above: float,
         threads: int | None = None,
     ) -> None: ...
+    def search(
+        self,
+        /,
+        queries: npt.NDArray[np.float32],
+        passages: npt.NDArray[np.float32],
+        first: int,
+        *,
+        cosine: bool = False,
+        rounded: bool = False,
+        threads: int | None = None,
+    ) -> None: ...
     def finish(self, /) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]: ...
     def outside(self, /) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]: ...
 

@@ -1,15 +1,15 @@
 """Every query against every passage, block by block.
 
-A matrix product gives a block of scores, small enough for the processor's caches; the core keeps what could be among the
-best and scores that again in a fixed order, so the outcome depends neither on the blocks nor on who multiplied. Passages
-are gone through once, in the outer loop: a corpus that is mapped from files is read once, however many the queries.
+A matrix product gives scores, tile by tile on the CPU, where each thread selects from the tile that it has just made while
+the caches hold it, and block by block on a GPU. The core keeps what could be among the best and scores that again in a
+fixed order, so the outcome depends neither on the blocks nor on who multiplied. Passages are gone through once, in the
+outer loop: a corpus that is mapped from files is read once, however many the queries.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from importlib.util import find_spec
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,9 +22,9 @@ Int64Array = npt.NDArray[np.int64]
 Float32Array = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
 
-# A block's scores have 8 MiB at most. Larger products are no faster, and their scores leave the caches.
-_MOST_QUERIES = 2048
-_MOST_PASSAGES = 1024
+# Larger blocks gain nothing.
+_MOST_QUERIES = 4096
+_MOST_PASSAGES = 4096
 
 
 class Sought(NamedTuple):
@@ -79,9 +79,9 @@ def search_blocks(
     rounded
         Round scores to float32 before they are compared with anything.
     device
-        Where torch multiplies, such as "cuda"; None: numpy, on the CPU.
+        Where torch multiplies, such as "cuda"; None: the core does, on the CPU.
     threads
-        For the core; the library that multiplies has settings of its own.
+        For the core.
 
     Raises
     ------
@@ -89,19 +89,23 @@ def search_blocks(
         A vector has a component that is NaN or infinite; the message names it.
     """
     third = memory // 3
-    step = max(1, min(_MOST_QUERIES, third // (4 * queries.dimension), third // 1024))
-    width = max(1, min(_MOST_PASSAGES, third // (8 * passages.dimension), third // (4 * min(step, max(1, len(rows))))))
+    step = max(1, min(_MOST_QUERIES, third // (8 * queries.dimension)))
+    # On a GPU the scores of a block are held whole.
+    scores = 4 * min(step, max(1, len(rows))) if device is not None else 0
+    width = max(1, min(_MOST_PASSAGES, third // (8 * passages.dimension + scores)))
     blocks = [slice(start, min(start + step, len(rows))) for start in range(0, len(rows), step)]
     bests = [_core.Best(block.stop - block.start, sought.depth, **_bounds(sought, block)) for block in blocks]
-    multiply, roundoff = product(device)
-    left = _Queries(queries, rows, blocks, cosine=cosine, held=len(rows) * queries.dimension * 4 <= third)
+    multiply = None if device is None else Product(device, cosine=cosine)
+    own = _Queries(queries, rows, blocks, held=len(rows) * queries.dimension * 4 <= third)
     for first, vectors in passages.blocks(width):
-        right = units(vectors) if cosine else vectors
-        for best, (own, unit) in zip(bests, left, strict=True):
-            scores = multiply(unit, right)
-            best.update(
-                scores, own, vectors, first, cosine=cosine, rounded=rounded, input_roundoff=roundoff, threads=threads
-            )
+        for best, some in zip(bests, own, strict=True):
+            if multiply is None:
+                best.search(some, vectors, first, cosine=cosine, rounded=rounded, threads=threads)
+            else:
+                block, roundoff = multiply(some, vectors), multiply.roundoff
+                best.update(
+                    block, some, vectors, first, cosine=cosine, rounded=rounded, input_roundoff=roundoff, threads=threads
+                )
     found, outside = [best.finish() for best in bests], [best.outside() for best in bests]
     empty = np.empty((0, sought.depth))
     return Found(
@@ -112,8 +116,8 @@ def search_blocks(
     )
 
 
-def _bounds(sought: Sought, block: slice) -> dict[str, object]:
-    bounds: dict[str, object] = {"floor": sought.floor}
+def _bounds(sought: Sought, block: slice) -> dict[str, Any]:
+    bounds: dict[str, Any] = {"floor": sought.floor}
     if sought.ceilings is not None:
         bounds["ceilings"] = sought.ceilings[block]
     if sought.excluded is not None:
@@ -123,67 +127,48 @@ def _bounds(sought: Sought, block: slice) -> dict[str, object]:
 
 
 class _Queries:
-    """Blocks of query vectors, as they are and as they are multiplied; held, or read again for each block of passages."""
+    """Blocks of query vectors; held, or read again for each block of passages."""
 
-    def __init__(
-        self, queries: Vectors, rows: Int64Array, blocks: list[slice], *, cosine: bool, held: bool
-    ) -> None:
-        self._queries, self._rows, self._blocks, self._cosine = queries, rows, blocks, cosine
-        self._held: list[tuple[Float32Array, Float32Array]] | None = None
-        blocks_once = []
-        for block, (own, unit) in zip(blocks, self._read(), strict=True):
-            wrong = np.flatnonzero(~np.isfinite(own).all(axis=1))
+    def __init__(self, queries: Vectors, rows: Int64Array, blocks: list[slice], *, held: bool) -> None:
+        self._queries, self._rows, self._blocks = queries, rows, blocks
+        self._held: list[Float32Array] | None = None
+        some = []
+        for block, vectors in zip(blocks, self._read(), strict=True):
+            wrong = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
             if wrong.size:
                 row = int(rows[block.start + wrong[0]])
                 raise SearchError("query vector has a component that is NaN or infinite", row=row)
             if held:
-                blocks_once.append((own, unit))
+                some.append(vectors)
         if held:
-            self._held = blocks_once
+            self._held = some
 
-    def __iter__(self) -> Iterator[tuple[Float32Array, Float32Array]]:
+    def __iter__(self) -> Iterator[Float32Array]:
         return self._read() if self._held is None else iter(self._held)
 
-    def _read(self) -> Iterator[tuple[Float32Array, Float32Array]]:
-        for block in self._blocks:
-            own = self._queries.rows(self._rows[block])
-            yield own, units(own) if self._cosine else own
+    def _read(self) -> Iterator[Float32Array]:
+        return (self._queries.rows(self._rows[block]) for block in self._blocks)
 
 
-def units(vectors: Float32Array) -> Float32Array:
-    """The vectors divided by their norms; zero stays zero. Off by 2**-23 of a component at most."""
-    norms = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
-    norms[norms == 0] = 1
-    result: Float32Array = (vectors / norms[:, None]).astype(np.float32)
-    return result
+class Product:
+    """``queries @ passages.T`` by torch in float32, of vectors divided by their norms for `cosine`."""
 
+    def __init__(self, device: str, *, cosine: bool) -> None:
+        import torch
 
-def product(device: str | None) -> tuple[Callable[[Float32Array, Float32Array], Float32Array], float]:
-    """``queries @ passages.T`` in float32, valid until the next one, and the unit roundoff of its inputs."""
-    # What the vectors lose when they are divided by their norms.
-    roundoff = 2.0**-23
-    if device is None or (device == "cpu" and find_spec("torch") is None):
-        room = np.empty(0, np.float32)
+        self._torch, self._device, self._cosine = torch, device, cosine
+        # A program may have asked for TF32 or bfloat16 products; results stay exact, with a wider shortlist.
+        roundoff = {"highest": 0.0, "high": 2.0**-11, "medium": 2.0**-8}[torch.get_float32_matmul_precision()]
+        self.roundoff = max(roundoff, 2.0**-11) if torch.backends.cuda.matmul.allow_tf32 else roundoff
 
-        def multiply(queries: Float32Array, passages: Float32Array) -> Float32Array:
-            nonlocal room
-            cells = len(queries) * len(passages)
-            if room.size < cells:
-                room = np.empty(cells, np.float32)
-            out = room[:cells].reshape(len(queries), len(passages))
-            return np.matmul(queries, passages.T, out=out)
-
-        return multiply, roundoff
-    import torch
-
-    # A program may have asked torch for TF32 or bfloat16 products; they stay exact here, with a wider shortlist.
-    roundoff += {"highest": 0.0, "high": 2.0**-11, "medium": 2.0**-8}[torch.get_float32_matmul_precision()]
-    if torch.backends.cuda.matmul.allow_tf32:
-        roundoff = max(roundoff, 2.0**-23 + 2.0**-11)
-
-    def multiply_there(queries: Float32Array, passages: Float32Array) -> Float32Array:
-        left, right = (torch.from_numpy(array).to(device) for array in (queries, passages))
+    def __call__(self, queries: Float32Array, passages: Float32Array) -> Float32Array:
+        """The scores of one block."""
+        left, right = (self._torch.from_numpy(array).to(self._device) for array in (queries, passages))
+        if self._cosine:
+            left, right = self._units(left), self._units(right)
         result: Float32Array = (left @ right.T).cpu().numpy()
         return result
 
-    return multiply_there, roundoff
+    def _units(self, vectors: Any) -> Any:
+        norms = vectors.double().norm(dim=1, keepdim=True)
+        return (vectors / norms.where(norms > 0, 1)).float()

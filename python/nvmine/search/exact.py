@@ -33,7 +33,7 @@ class ExactSearch:
     memory
         Bytes for blocks and lists, beside the vectors themselves.
     device
-        Where torch multiplies: "cpu", "cuda", ... None: numpy, on the CPU.
+        Where torch multiplies: "cpu", "cuda", ... None: the core does, on the CPU.
     threads
         For the core; None: all that the process may use.
 

@@ -33,6 +33,8 @@ pub mod output;
 mod overlap;
 mod pages;
 pub mod policy;
+mod product;
+mod rescored;
 pub mod rows;
 pub mod sample;
 pub mod search;

@@ -6,9 +6,11 @@ Every passage that could be among the best, given how far the two can differ, is
 who multiplied them. What lies above a query's ceiling or below the floor is counted, exactly too.
 */
 
-use crate::dot::{Similarity, check_vectors, norm, reach};
 use crate::error::Error;
 use crate::list::{Bounds, List, Scratch};
+use crate::product::product;
+use crate::rescored::Rescored;
+pub use crate::rescored::Vectors;
 use crate::rows::Layout;
 use crate::select::best;
 use rayon::prelude::*;
@@ -25,23 +27,6 @@ pub enum Scoring<'a> {
     Rescored(Vectors<'a>),
 }
 
-/// The vectors that a block of scores is from.
-#[derive(Debug, Clone, Copy)]
-pub struct Vectors<'a> {
-    /// Row-major vectors of all queries.
-    pub queries: &'a [f32],
-    /// Row-major vectors of the block's passages.
-    pub passages: &'a [f32],
-    /// Components of one vector.
-    pub dimension: usize,
-    /// How they are compared. The block is the product of vectors divided by their norms if by cosine.
-    pub similarity: Similarity,
-    /// Whether reported scores are rounded to `f32`, and ordered and compared as such.
-    pub rounded: bool,
-    /// Unit roundoff of the matrix product's inputs, see [`reach`].
-    pub input_roundoff: f64,
-}
-
 /// Which passages are looked for.
 #[derive(Debug, Clone)]
 pub struct Sought {
@@ -54,6 +39,18 @@ pub struct Sought {
     /// Passages that each query must not be given, ascending; none for any if empty.
     pub excluded: Vec<Vec<i64>>,
 }
+
+impl Sought {
+    fn bounds(&self, query: usize) -> Bounds<'_> {
+        let excluded = self.excluded.get(query).map_or(&[][..], Vec::as_slice);
+        Bounds { depth: self.depth, ceiling: self.ceilings[query], floor: self.floor, excluded }
+    }
+}
+
+/// Queries and passages of a tile: its scores stay in the nearer caches.
+const TILE: usize = 512;
+/// Fewer make poor use of a tile of passages.
+const LEAST_QUERIES: usize = 32;
 
 /// The best candidates of each query so far.
 #[derive(Debug, Clone)]
@@ -83,49 +80,63 @@ impl Best {
         if width == 0 || self.sought.depth == 0 {
             return Ok(());
         }
-        let norms = match scoring {
-            Scoring::Final { .. } => Vec::new(),
-            Scoring::Rescored(Vectors { queries, passages, dimension, .. }) => {
-                check_vectors(queries, dimension, self.lists.len())?;
-                check_vectors(passages, dimension, width)?;
-                norms_of(passages, dimension, width, first)?
-            }
+        let rescored = match scoring {
+            Scoring::Final { .. } => None,
+            Scoring::Rescored(vectors) => Some(Rescored::of(vectors, self.lists.len(), width, first)?),
         };
-        let longest = norms.iter().copied().fold(0.0, f64::max);
-        let Sought { depth, ceilings, floor, excluded } = &self.sought;
-        self.lists
-            .par_iter_mut()
-            .zip(scores.par_chunks_exact(width))
-            .enumerate()
-            .map_init(Scratch::default, |scratch, (query, (list, row))| {
-                let excluded = excluded.get(query).map_or(&[][..], Vec::as_slice);
-                let bounds = Bounds { depth: *depth, ceiling: ceilings[query], floor: *floor, excluded };
-                match scoring {
-                    Scoring::Final { above } => {
+        let sought = &self.sought;
+        self.lists.par_iter_mut().zip(scores.par_chunks_exact(width)).enumerate().for_each_init(
+            Scratch::default,
+            |scratch, (query, (list, row))| {
+                let bounds = sought.bounds(query);
+                match (&rescored, scoring) {
+                    (Some(rescored), _) => rescored.take(query, list, bounds, row, 0, scratch),
+                    (None, Scoring::Final { above }) => {
                         let report = |passage: usize| Some(row[passage]).filter(|&score| score > above).map(f64::from);
                         list.take(bounds, row, first, 0.0, scratch, report);
                     }
-                    Scoring::Rescored(vectors) => {
-                        let Vectors { queries, passages, dimension, similarity, .. } = vectors;
-                        let vector = &queries[query * dimension..(query + 1) * dimension];
-                        let length = norm(vector);
-                        if !length.is_finite() {
-                            return Err(Error::VectorNotFinite { what: "query", row: query });
-                        }
-                        let (a, b) = if similarity == Similarity::Cosine { (1.0, 1.0) } else { (length, longest) };
-                        let reach = reach(dimension, vectors.input_roundoff, a, b);
-                        list.take(bounds, row, first, reach, scratch, |passage| {
-                            let other = &passages[passage * dimension..(passage + 1) * dimension];
-                            let score = similarity.score(vector, other, length, norms[passage]);
-                            Some(if vectors.rounded { f64::from(score as f32) } else { score })
-                        });
+                    (None, Scoring::Rescored(_)) => {}
+                }
+            },
+        );
+        Ok(())
+    }
+
+    /// Takes in the passages `first..` of these vectors, which are multiplied here, a tile at a time.
+    ///
+    /// # Errors
+    /// As [`Best::update`].
+    pub fn search(&mut self, vectors: Vectors<'_>, first: i64) -> Result<(), Error> {
+        let (queries, dimension) = (self.lists.len(), vectors.dimension);
+        let width = vectors.passages.len().checked_div(dimension).unwrap_or(0);
+        let rescored = Rescored::of(vectors, queries, width, first)?;
+        if width == 0 || self.sought.depth == 0 {
+            return Ok(());
+        }
+        let (sought, (left, right)) = (&self.sought, rescored.factors());
+        // Whole tiles for each thread, and some for each to end at the same time.
+        let rows = queries.div_ceil(4 * rayon::current_num_threads()).clamp(LEAST_QUERIES, TILE);
+        self.lists.par_chunks_mut(rows).enumerate().for_each_init(
+            || (Scratch::default(), Vec::new()),
+            |(scratch, scores), (number, lists)| {
+                let queries = number * rows..number * rows + lists.len();
+                for start in (0..width).step_by(TILE) {
+                    let passages = start..(start + TILE).min(width);
+                    product(
+                        &left[queries.start * dimension..queries.end * dimension],
+                        &right[passages.start * dimension..passages.end * dimension],
+                        dimension,
+                        scores,
+                    );
+                    for ((query, list), row) in
+                        queries.clone().zip(lists.iter_mut()).zip(scores.chunks_exact(passages.len()))
+                    {
+                        rescored.take(query, list, sought.bounds(query), row, start, scratch);
                     }
                 }
-                Ok(())
-            })
-            .collect::<Vec<_>>()
-            .into_iter()
-            .collect()
+            },
+        );
+        Ok(())
     }
 
     /// Ids (-1 where there are no more) and scores (NaN there), `depth` a query, best first.
@@ -171,20 +182,10 @@ pub fn excluded(layout: Layout<'_>, ids: &[i64], queries: usize) -> Result<Vec<V
     Ok((0..queries).map(row).collect())
 }
 
-fn norms_of(passages: &[f32], dimension: usize, width: usize, first: i64) -> Result<Vec<f64>, Error> {
-    if dimension == 0 {
-        return Ok(vec![0.0; width]);
-    }
-    let norms: Vec<f64> = passages.par_chunks_exact(dimension).map(norm).collect();
-    match norms.iter().position(|length| !length.is_finite()) {
-        Some(row) => Err(Error::VectorNotFinite { what: "passage", row: first as usize + row }),
-        None => Ok(norms),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dot::{Similarity, norm, reach};
     use proptest::prelude::*;
 
     fn sought(queries: usize, depth: usize) -> Sought {
@@ -235,6 +236,7 @@ mod tests {
             let excluded = excluded.into_iter().map(|ids| ids.into_iter().collect()).collect();
             let sought = Sought { depth, ceilings: vec![ceiling; 20], floor, excluded };
             let mut found = Best::new(sought.clone());
+            let mut multiplied = Best::new(sought.clone());
             for (number, rows) in passages.chunks(3 * block).enumerate() {
                 let width = rows.len() / 3;
                 let longest = rows.chunks_exact(3).map(norm).fold(0.0, f64::max);
@@ -247,9 +249,13 @@ mod tests {
                         scores.push((exact + 0.999 * noise[(place + scores.len()) % 50] * reach) as f32);
                     }
                 }
-                let scoring = Scoring::Rescored(Vectors { passages: rows, ..all });
-                prop_assert!(found.update(&scores, width, (number * block) as i64, scoring).is_ok());
+                let (part, first) = (Vectors { passages: rows, ..all }, (number * block) as i64);
+                prop_assert!(found.update(&scores, width, first, Scoring::Rescored(part)).is_ok());
+                let exact = Vectors { input_roundoff: 0.0, ..part };
+                prop_assert!(multiplied.search(exact, first).is_ok());
             }
+            let same = multiplied.finish().0 == found.finish().0 && multiplied.outside() == found.outside();
+            prop_assert!(same);
             let ((ids, scores), outside) = (found.finish(), found.outside());
             for query in 0..20 {
                 let (expected, (too_high, too_low)) = exhaustive(&all, &sought, query);

@@ -69,20 +69,27 @@ impl Best {
         input_roundoff: f64,
         threads: Option<NonZeroUsize>,
     ) -> Result<(), Failure> {
-        let dimension = queries.shape()[1];
-        if passages.shape()[1] != dimension {
-            let other = passages.shape()[1];
-            return Err(Error::Shape(format!("queries have {dimension} components, passages {other}")).into());
-        }
-        let scoring = Scoring::Rescored(Vectors {
-            queries: matrix("queries", &queries)?,
-            passages: matrix("passages", &passages)?,
-            dimension,
-            similarity: similarity(cosine),
-            rounded,
-            input_roundoff,
-        });
+        let scoring = Scoring::Rescored(vectors(&queries, &passages, cosine, rounded, input_roundoff)?);
         self.take(py, &scores, first, scoring, threads)
+    }
+
+    /// Takes in passages, whose first is number `first`, by the core's own product.
+    #[pyo3(signature = (queries, passages, first, *, cosine = false, rounded = false, threads = None))]
+    #[expect(clippy::too_many_arguments, reason = "the arrays of one block, and how they are compared")]
+    fn search(
+        &self,
+        py: Python<'_>,
+        queries: PyReadonlyArray2<'_, f32>,
+        passages: PyReadonlyArray2<'_, f32>,
+        first: i64,
+        cosine: bool,
+        rounded: bool,
+        threads: Option<NonZeroUsize>,
+    ) -> Result<(), Failure> {
+        let vectors = vectors(&queries, &passages, cosine, rounded, 0.0)?;
+        detached(py, threads, || self.found.lock().unwrap_or_else(PoisonError::into_inner).search(vectors, first))??;
+        py.check_signals()?;
+        Ok(())
     }
 
     /// Takes in (queries, width) final scores; those not above `above` are no candidates.
@@ -133,6 +140,21 @@ impl Best {
         py.check_signals()?;
         Ok(())
     }
+}
+
+fn vectors<'a>(
+    queries: &'a PyReadonlyArray2<'_, f32>,
+    passages: &'a PyReadonlyArray2<'_, f32>,
+    cosine: bool,
+    rounded: bool,
+    input_roundoff: f64,
+) -> Result<Vectors<'a>, Failure> {
+    let (dimension, other) = (queries.shape()[1], passages.shape()[1]);
+    if other != dimension {
+        return Err(Error::Shape(format!("queries have {dimension} components, passages {other}")).into());
+    }
+    let (queries, passages) = (matrix("queries", queries)?, matrix("passages", passages)?);
+    Ok(Vectors { queries, passages, dimension, similarity: similarity(cosine), rounded, input_roundoff })
 }
 
 /// Scores of given pairs: (q, d) queries, (m, d) passages, (q, k) ids; NaN for a negative id.
