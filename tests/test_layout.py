@@ -56,6 +56,7 @@ ARRAYS = {
     "mining",
     "negatives",
     "policy",
+    "ragged",
     "shingles",
     "whole_numbers",
     "words",
@@ -67,6 +68,7 @@ ALLOWED = {
     "teachers": ARRAYS | {"data", "teachers"},
     "search": ARRAYS | {"data", "search"},
     "run": ARRAYS | {"data", "teachers", "search", "run"},
+    "embeddings": ARRAYS | {"data", "search", "embeddings"},
     "ranked": ARRAYS | {"data", "polars", "ranked", "run"},
 }
 

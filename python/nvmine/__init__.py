@@ -18,6 +18,7 @@ from nvmine.shingles import Shingles
 
 if TYPE_CHECKING:
     from nvmine import polars
+    from nvmine.embeddings import mine_embeddings
     from nvmine.ranked import MinedFile, mine_ranked
     from nvmine.run import Run, mine_dataset, open_run
 
@@ -35,6 +36,7 @@ __all__ = [
     "jaccard_matrix",
     "mine",
     "mine_dataset",
+    "mine_embeddings",
     "mine_ranked",
     "open_run",
     "polars",
@@ -46,6 +48,8 @@ def __getattr__(name: str) -> Any:
         return getattr(import_module("nvmine.run"), name)
     if name in ("MinedFile", "mine_ranked"):
         return getattr(import_module("nvmine.ranked"), name)
+    if name == "mine_embeddings":
+        return import_module("nvmine.embeddings").mine_embeddings
     if name == "polars":
         return import_module("nvmine.polars")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from nvmine import _core
 from nvmine.errors import DtypeError, NvmineError, ShapeError
 from nvmine.foreign import Array, Bfloat16, is_arrow, to_numpy, type_name
+from nvmine.ragged import take_rows
 
 Kind = Literal["scores", "ids"]
 
@@ -51,6 +52,11 @@ class Rows:
         rows, columns = self.shape or (0, 0)
         return np.arange(rows + 1, dtype=np.int64) * columns
 
+    def take(self, rows: npt.NDArray[np.int64]) -> Rows:
+        """Some of the rows, ragged."""
+        offsets, places = take_rows(self.ragged_offsets(), rows)
+        return Rows(self.values[places], None, offsets)
+
     def same_layout(self, other: Rows) -> bool:
         """Whether both have the same number of values in each row, at the same places."""
         if self.shape is not None and other.shape is not None:
@@ -79,6 +85,8 @@ def read_rows(name: str, data: Any, kind: Kind, *, single: bool = False) -> Rows
     DtypeError
         The values are no scores, or no ids.
     """
+    if isinstance(data, Rows):
+        return data
     if is_arrow(data):
         return _from_arrow(name, data, kind, single=single)
     if isinstance(data, Sequence) and not isinstance(data, str | bytes | memoryview) and any(map(_is_row, data)):

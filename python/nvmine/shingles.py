@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from nvmine import _core
 from nvmine.errors import DtypeError, ShapeError
+from nvmine.ragged import take_rows
 from nvmine.whole_numbers import thread_count, whole_number
 from nvmine.words import words_of
 
@@ -128,9 +129,7 @@ class Shingles:
         >>> bool((shingles.take(np.array([2])).values == Shingles.of(["three"]).values).all())
         True
         """
-        lengths = np.diff(self.offsets)[rows]
-        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-        places = np.repeat(self.offsets[:-1][rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
+        offsets, places = take_rows(self.offsets, rows)
         return Shingles(self.words, offsets, self.values[places])
 
 

@@ -66,11 +66,11 @@ class Vectors:
         return result
 
     def blocks(self, rows: int) -> Iterator[tuple[int, Float32Array]]:
-        """Consecutive float32 blocks of at most `rows` rows, each with the number of its first row."""
+        """Consecutive float32 blocks of at most `rows` rows, each with the number of its first row; not to be written to."""
         for start, shard in zip(self._starts[:-1], self._shards, strict=True):
             for first in range(0, len(shard), rows):
-                # A copy, also of float32: torch takes no read-only memory, and a page fault is better met here.
-                yield int(start) + first, np.array(_widened(shard[first : first + rows]), np.float32, order="C")
+                block = np.ascontiguousarray(_widened(shard[first : first + rows]), np.float32)
+                yield int(start) + first, block.view(np.ndarray)
 
 
 def _widened(vectors: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -1,8 +1,21 @@
 """Vectors or scores in, candidates out. Nothing here knows which of them are negatives."""
 
+from nvmine.search.blocks import Found, Sought, search_blocks
 from nvmine.search.exact import ExactSearch
 from nvmine.search.faiss import FaissSearch
 from nvmine.search.scored import ScoredSearch
-from nvmine.search.searcher import Candidates, ExhaustiveSearcher, Searcher, parse_memory
+from nvmine.search.searcher import Candidates, ExhaustiveSearcher, Searcher, parse_memory, rescore
 
-__all__ = ["Candidates", "ExactSearch", "ExhaustiveSearcher", "FaissSearch", "ScoredSearch", "Searcher", "parse_memory"]
+__all__ = [
+    "Candidates",
+    "ExactSearch",
+    "ExhaustiveSearcher",
+    "FaissSearch",
+    "Found",
+    "ScoredSearch",
+    "Searcher",
+    "Sought",
+    "parse_memory",
+    "rescore",
+    "search_blocks",
+]

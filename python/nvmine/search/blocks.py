@@ -41,8 +41,11 @@ class Sought(NamedTuple):
 
 
 class Found(NamedTuple):
-    """Ids int64 and scores float64 (queries, depth), best first, -1 and NaN where there are no more; and how many
-    passages of each query lie at or above its ceiling, or else below the floor, excluded ones among them."""
+    """What is found for some queries.
+
+    Ids int64 and scores float64 (queries, depth), best first, -1 and NaN where there are no more; and how many passages of
+    each query lie at or above its ceiling, or else below the floor, excluded ones among them.
+    """
 
     ids: Int64Array
     scores: Float64Array
@@ -104,7 +107,14 @@ def search_blocks(
             else:
                 block, roundoff = multiply(some, vectors), multiply.roundoff
                 best.update(
-                    block, some, vectors, first, cosine=cosine, rounded=rounded, input_roundoff=roundoff, threads=threads
+                    block,
+                    some,
+                    vectors,
+                    first,
+                    cosine=cosine,
+                    rounded=rounded,
+                    input_roundoff=roundoff,
+                    threads=threads,
                 )
     found, outside = [best.finish() for best in bests], [best.outside() for best in bests]
     empty = np.empty((0, sought.depth))
@@ -163,7 +173,9 @@ class Product:
 
     def __call__(self, queries: Float32Array, passages: Float32Array) -> Float32Array:
         """The scores of one block."""
-        left, right = (self._torch.from_numpy(array).to(self._device) for array in (queries, passages))
+        # torch takes no memory that is only for reading.
+        arrays = (np.require(array, requirements="W") for array in (queries, passages))
+        left, right = (self._torch.from_numpy(array).to(self._device) for array in arrays)
         if self._cosine:
             left, right = self._units(left), self._units(right)
         result: Float32Array = (left @ right.T).cpu().numpy()

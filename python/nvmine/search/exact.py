@@ -1,8 +1,8 @@
 """Exact search: every query against every passage, in blocks that fit a memory budget.
 
-The outcome does not depend on the size of the blocks, the number of threads or the library that multiplied. Scores are
-rounded to float32 before anything is decided by them, since a run keeps them so. O(queries x passages x dimension). Prefer
-FAISS (:mod:`nvmine.search.faiss`) where that is too much and a few misses do no harm.
+The outcome does not depend on the size of the blocks, the number of threads or the library that multiplied. Scores
+are rounded to float32 before anything is decided by them, since a run keeps them so. O(queries x passages x dimension).
+Prefer FAISS (:mod:`nvmine.search.faiss`) where that is too much and a few misses do no harm.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ that it has just made, and needs no library beside the extension.
 pub(crate) fn product(left: &[f32], right: &[f32], dimension: usize, scores: &mut Vec<f32>) {
     let rows = |vectors: &[f32]| vectors.len().checked_div(dimension).unwrap_or(0);
     let (m, n) = (rows(left), rows(right));
-    scores.clear();
+    // What is there already is written over.
     scores.resize(m * n, 0.0);
     if scores.is_empty() {
         return;

@@ -114,8 +114,7 @@ impl Best {
             return Ok(());
         }
         let (sought, (left, right)) = (&self.sought, rescored.factors());
-        // Whole tiles for each thread, and some for each to end at the same time.
-        let rows = queries.div_ceil(4 * rayon::current_num_threads()).clamp(LEAST_QUERIES, TILE);
+        let rows = queries.div_ceil(rayon::current_num_threads()).clamp(LEAST_QUERIES, TILE);
         self.lists.par_chunks_mut(rows).enumerate().for_each_init(
             || (Scratch::default(), Vec::new()),
             |(scratch, scores), (number, lists)| {

@@ -1,0 +1,62 @@
+"""Vectors and positives of any kind as what the search takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from nvmine.arrays import Rows, read_rows, signed
+from nvmine.data import Vectors
+from nvmine.errors import DtypeError, IdError, ShapeError
+from nvmine.foreign import Bfloat16, to_numpy, type_name
+from nvmine.ragged import offsets_of
+
+
+def read_vectors(name: str, data: Any) -> Vectors:
+    """A matrix of vectors, or a sequence of such shards.
+
+    Raises
+    ------
+    ShapeError, DtypeError
+        The data have another number of dimensions or type.
+    """
+    is_shards = isinstance(data, list | tuple) and bool(data) and all(getattr(part, "ndim", 0) == 2 for part in data)
+    shards = [to_numpy(name, part) for part in (data if is_shards else [data])]
+    for number, shard in enumerate(shards):
+        what = f"{name}, shard {number}," if is_shards else name
+        if shard.ndim != 2:
+            raise ShapeError(f"{what} has shape {shard.shape}, expected (rows, dimension)")
+        if shard.dtype not in (np.float16, np.float32) and not isinstance(shard, Bfloat16):
+            wanted = "float16, bfloat16 (torch) or float32"
+            raise DtypeError(f"{what} has type {type_name(shard)}, expected {wanted}; convert it with astype or to")
+        if shard.shape[1] != shards[0].shape[1]:
+            raise ShapeError(f"{what} has dimension {shard.shape[1]}, the first one {shards[0].shape[1]}")
+    return Vectors(shards)
+
+
+def read_passages(name: str, data: Any, queries: int, passages: int) -> Rows:
+    """Ragged rows of passages, each inside the corpus; negative numbers are left out, and None is empty rows.
+
+    Raises
+    ------
+    ShapeError, DtypeError
+        The data have another number of rows or dimensions, or are no whole numbers.
+    IdError
+        A number is too large; the message names the row.
+    """
+    if data is None:
+        return Rows(np.empty(0, np.int64), None, np.zeros(queries + 1, np.int64))
+    rows = read_rows(name, data, "ids", single=True)
+    if len(rows) != queries:
+        raise ShapeError(f"{name} has {len(rows)} rows for {queries} queries")
+    offsets = rows.ragged_offsets()
+    ids = signed(rows.values)[offsets[0] : offsets[-1]]
+    row_of = np.repeat(np.arange(queries), np.diff(offsets))
+    wrong = np.flatnonzero(ids >= passages)
+    if wrong.size:
+        raise IdError(
+            f"passage {ids[wrong[0]]} in {name} lies outside a corpus of {passages}", row=int(row_of[wrong[0]])
+        )
+    is_passage = ids >= 0
+    return Rows(ids[is_passage], None, offsets_of(np.bincount(row_of[is_passage], minlength=queries)))

@@ -1,0 +1,267 @@
+"""Every query searched below its own ceiling, and the rule applied to what is found.
+
+A row of the result is a query against one anchor. Rows are searched together, as many as the budget holds the results of;
+each finds as many survivors as decide about its negatives. Where equal passages or near-duplicates take the place of some,
+that row alone is searched for more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from nvmine.arrays import Rows
+from nvmine.audit import REASONS, Audit
+from nvmine.data import Vectors
+from nvmine.errors import NvmineError, SearchError
+from nvmine.keys import Keys
+from nvmine.mining import mine
+from nvmine.negatives import Negatives
+from nvmine.policy import Policy
+from nvmine.ragged import offsets_of, take_rows
+from nvmine.search import Found, Sought, rescore, search_blocks
+from nvmine.shingles import Shingles
+
+Int64Array = npt.NDArray[np.int64]
+Float64Array = npt.NDArray[np.float64]
+
+# Survivors after whom no deeper one can matter, for the account.
+_SURVIVED = [REASONS.index(reason) for reason in ("shifted", "beyond_pool", "not_sampled", "dropped")]
+# How much deeper a row is searched again.
+_DEEPER = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """Queries, the corpus, and what is known of either; passages are row numbers of the corpus."""
+
+    queries: Vectors
+    corpus: Vectors
+    positives: Rows
+    exclude: Rows
+    keys: Keys | None
+    classes: Int64Array | None
+    texts: tuple[Shingles, Shingles | None] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Searching:
+    """Bytes for blocks and results; the similarity; where torch multiplies, if it does; threads of the core."""
+
+    memory: int
+    cosine: bool
+    device: str | None
+    threads: int | None
+
+
+def mine_collection(collection: Collection, policy: Policy, searching: Searching) -> Negatives:
+    """The negatives of all queries."""
+    numbers = np.repeat(np.arange(len(collection.positives)), np.diff(collection.positives.ragged_offsets()))
+    scores = rescore(
+        collection.queries, numbers, collection.corpus, collection.positives.values[:, None], cosine=searching.cosine
+    )
+    _refuse_infinite(collection, numbers, scores[:, 0])
+    anchors = Rows(scores[:, 0], None, collection.positives.ragged_offsets())
+    return _Mining(collection, policy, searching, anchors).all()
+
+
+def _refuse_infinite(collection: Collection, queries: Int64Array, scores: Float64Array) -> None:
+    wrong = np.flatnonzero(~np.isfinite(scores))
+    if wrong.size:
+        row, passage = int(queries[wrong[0]]), int(collection.positives.values[wrong[0]])
+        of_query = not np.isfinite(collection.queries.rows(np.array([row]))).all()
+        what, number = ("query", row) if of_query else ("passage", passage)
+        raise SearchError(f"{what} vector has a component that is NaN or infinite", row=number)
+
+
+class _Mining:
+    def __init__(self, collection: Collection, policy: Policy, searching: Searching, anchors: Rows) -> None:
+        self._collection, self._policy, self._searching, self._anchors = collection, policy, searching, anchors
+        fields = policy.resolved()
+        self._floor = -np.inf if policy.min_score is None else float(policy.min_score)
+        self._beyond = REASONS.index("not_sampled" if fields["pool"] is None else "beyond_pool")
+        window = fields["pool"]
+        if window is None:
+            window = policy.n if policy.sampling == "top" else len(collection.corpus)
+        self._needed = min(fields["shift"] + window, len(collection.corpus))
+
+    def all(self) -> Negatives:
+        """Every row, as many at once as the budget allows."""
+        queries = np.arange(len(self._collection.queries))
+        nothing = Rows(np.empty(0), (len(queries), 0), None)
+        # Without candidates: which rows there will be, and their ceilings.
+        with self._named(queries):
+            outline = mine(nothing, self._anchors, policy=replace(self._policy, on_short="keep", near_duplicate=None))
+        parts = _Parts(outline, self._policy.n)
+        # A list while it grows to twice its depth and is copied out.
+        step = max(1, self._searching.memory // 3 // (64 * max(1, self._needed)))
+        for start in range(0, len(outline), step):
+            rows, depth = np.arange(start, min(start + step, len(outline))), self._needed
+            while rows.size:
+                rows, depth = self._mine(parts, rows, depth), min(_DEEPER * depth, len(self._collection.corpus))
+        return parts.negatives()
+
+    def _mine(self, parts: _Parts, rows: Int64Array, depth: int) -> Int64Array:
+        """Mines some rows from so many survivors each, and gives those for which that is too few."""
+        collection = self._collection
+        queries, ceilings = parts.outline.queries[rows], parts.outline.ceilings[rows]
+        excluded = self._excluded(queries)
+        # A query that is skipped, having no positive, has no ceiling: nothing is looked for.
+        bounds = np.where(np.isnan(ceilings), -np.inf, ceilings)
+        sought = Sought(depth, bounds, self._floor, (excluded.ragged_offsets(), excluded.values))
+        searching = self._searching
+        found = search_blocks(
+            collection.queries,
+            queries,
+            collection.corpus,
+            sought,
+            memory=searching.memory,
+            cosine=searching.cosine,
+            device=searching.device,
+            threads=searching.threads,
+        )
+        may_starve = depth < len(collection.corpus) and (collection.classes is not None or collection.texts is not None)
+        # A row that is short may still be fed.
+        negatives = self._rule(parts, rows, found, on_short="keep" if may_starve else self._policy.on_short)
+        fed = np.ones(len(rows), np.bool_)
+        if may_starve:
+            rejected = self._account(negatives)
+            survivors = negatives.counts + rejected[:, _SURVIVED].sum(axis=1)
+            fed = (survivors >= self._needed) | (found.ids[:, -1] < 0)
+            if self._policy.on_short != "keep":
+                found = Found(*(part[fed] for part in found))
+                negatives = self._rule(parts, rows[fed], found, on_short=self._policy.on_short)
+            else:
+                found, negatives = Found(*(part[fed] for part in found)), _some(negatives, fed)
+        parts.put(
+            rows[fed],
+            negatives,
+            self._whole_account(negatives, found, bounds[fed], excluded.take(np.flatnonzero(fed)), queries[fed]),
+        )
+        return rows[~fed]
+
+    def _rule(self, parts: _Parts, rows: Int64Array, found: Found, *, on_short: str) -> Negatives:
+        collection, outline = self._collection, parts.outline
+        queries = outline.queries[rows]
+        anchors, policy = self._anchors.take(queries), replace(self._policy, on_short=on_short)
+        if policy.anchor == "each":
+            places = self._anchors.ragged_offsets()[queries] + outline.positives[rows]
+            anchors, policy = Rows(self._anchors.values[places], (len(rows), 1), None), replace(policy, anchor="min")
+        passages, own = (None, None) if collection.texts is None else collection.texts
+        with self._named(queries):
+            return mine(
+                found.scores,
+                anchors,
+                ids=found.ids,
+                pos_ids=collection.positives.take(queries),
+                exclude_ids=collection.exclude.take(queries),
+                query_ids=queries if collection.keys is None else collection.keys.keys[queries],
+                identity=collection.classes,
+                passage_texts=passages,
+                query_texts=None if own is None else own.take(queries),
+                policy=policy,
+                threads=self._searching.threads,
+            )
+
+    def _excluded(self, queries: Int64Array) -> Rows:
+        """What each of the queries must not be given, ascending and once: all passages equal to one named."""
+        collection, count = self._collection, len(self._collection.corpus)
+        pairs = []
+        for listed in (collection.positives.take(queries), collection.exclude.take(queries)):
+            row_of, ids = np.repeat(np.arange(len(queries)), np.diff(listed.ragged_offsets())), listed.values
+            if collection.classes is not None:
+                order = np.argsort(collection.classes, kind="stable")
+                known, starts = np.unique(collection.classes[order], return_index=True)
+                members = np.append(starts, count)
+                offsets, places = take_rows(members, np.searchsorted(known, collection.classes[ids]))
+                row_of, ids = np.repeat(row_of, np.diff(offsets)), order[places]
+            pairs.append(row_of * count + ids)
+        row_of, ids = np.divmod(np.unique(np.concatenate(pairs)), max(1, count))
+        return Rows(ids, None, offsets_of(np.bincount(row_of, minlength=len(queries))))
+
+    @staticmethod
+    def _account(negatives: Negatives) -> Int64Array:
+        rejected = negatives.audit.rejected
+        assert rejected is not None
+        return rejected.copy()
+
+    def _whole_account(
+        self, negatives: Negatives, found: Found, ceilings: Float64Array, excluded: Rows, queries: Int64Array
+    ) -> Int64Array:
+        """What became of every passage of the corpus, and not of the found ones alone."""
+        collection, count = self._collection, len(self._collection.corpus)
+        rejected = self._account(negatives)
+        per_row = np.diff(excluded.ragged_offsets())
+        row_of = np.repeat(np.arange(len(queries)), per_row)
+        ids = excluded.values[:, None]
+        scores = rescore(collection.queries, queries[row_of], collection.corpus, ids, cosine=self._searching.cosine)[
+            :, 0
+        ]
+        is_high = scores >= ceilings[row_of]
+        is_low = ~is_high & (scores < self._floor)
+        # Excluded passages are rejected as such, whatever they score.
+        too_high = found.too_high - np.bincount(row_of[is_high], minlength=len(queries))
+        too_low = found.too_low - np.bincount(row_of[is_low], minlength=len(queries))
+        rest = count - (found.ids >= 0).sum(axis=1) - per_row - too_high - too_low
+        skipped = np.isneginf(ceilings)
+        for reason, counted in (("positive", per_row), ("floor", too_low)):
+            rejected[:, REASONS.index(reason)] += counted
+        rejected[:, REASONS.index("ceiling")] += np.where(skipped, 0, too_high)
+        rejected[:, REASONS.index("no_anchor")] += np.where(skipped, too_high, 0)
+        rejected[:, self._beyond] += rest
+        # Room for candidates that was not needed.
+        rejected[:, REASONS.index("padding")] = 0
+        return rejected
+
+    @contextmanager
+    def _named(self, queries: Int64Array) -> Iterator[None]:
+        """Errors name a query as the caller knows it."""
+        try:
+            yield
+        except NvmineError as error:
+            if error.row is None or error.row >= len(queries):
+                raise
+            row, keys = int(queries[error.row]), self._collection.keys
+            name = None if keys is None else str(keys.names[row])
+            raise type(error)(error.message, row=row, query=name) from None
+
+
+class _Parts:
+    """The result, filled in row by row."""
+
+    def __init__(self, outline: Negatives, n: int) -> None:
+        self.outline = outline
+        self._ids = np.full((len(outline), n), -1, np.int64)
+        self._scores = np.full((len(outline), n), np.nan)
+        self._counts = np.zeros(len(outline), np.int64)
+        self._candidates = np.zeros(len(outline), np.int64)
+        self._rejected = np.zeros((len(outline), len(REASONS)), np.int64)
+
+    def put(self, rows: Int64Array, negatives: Negatives, rejected: Int64Array) -> None:
+        """Results of some rows, and what became of every passage."""
+        self._ids[rows], self._scores[rows], self._counts[rows] = negatives.ids, negatives.scores, negatives.counts
+        self._rejected[rows] = rejected
+        self._candidates[rows] = negatives.counts + rejected.sum(axis=1)
+
+    def negatives(self) -> Negatives:
+        """All of them."""
+        audit = Audit(self._candidates, self._counts, self._rejected)
+        audit.check()
+        return replace(self.outline, ids=self._ids, scores=self._scores, counts=self._counts, audit=audit)
+
+
+def _some(negatives: Negatives, kept: npt.NDArray[np.bool_]) -> Negatives:
+    """Some rows of a result, for what is read of them here."""
+    audit = negatives.audit
+    rejected = None if audit.rejected is None else audit.rejected[kept]
+    return replace(
+        negatives,
+        ids=negatives.ids[kept],
+        scores=negatives.scores[kept],
+        counts=negatives.counts[kept],
+        audit=Audit(audit.candidates[kept], audit.emitted[kept], rejected),
+    )
