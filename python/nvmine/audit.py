@@ -73,6 +73,19 @@ class Audit:
             raise PolicyError("the candidates were only counted; mine with counts='reasons'", column="counts")
         return {reason: self.rejected[:, column] for column, reason in enumerate(REASONS)}
 
+    @property
+    def survivors(self) -> Int64Array:
+        """How many candidates of each row passed every filter, picked or not; int64 of shape (R,).
+
+        Raises
+        ------
+        PolicyError
+            Only the number of rejected candidates was counted.
+        """
+        by_reason = self.by_reason
+        unpicked = (by_reason[reason] for reason in ("shifted", "beyond_pool", "not_sampled", "dropped"))
+        return sum(unpicked, self.emitted)
+
     def check(self) -> None:
         """Proves the conservation law for every row.
 

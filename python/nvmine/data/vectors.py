@@ -1,7 +1,8 @@
 """Vectors of a whole collection, held as shards that may be memory-mapped files.
 
-A shard is an ordinary ``(rows, dimension)`` array of float16, bfloat16 (its bits, see :mod:`nvmine.foreign`) or float32;
-the collection is their rows in order. Only the block that is asked for is brought into memory, widened to float32.
+A shard is an ordinary ``(rows, dimension)`` array of float16, bfloat16 (its bits, see :mod:`nvmine.foreign`) or
+float32; the collection is their rows in order. Only the block that is asked for is brought into memory, widened to
+float32.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ class Vectors:
         return result
 
     def blocks(self, rows: int) -> Iterator[tuple[int, Float32Array]]:
-        """Consecutive float32 blocks of at most `rows` rows, each with the number of its first row; not to be written to."""
+        """Consecutive float32 blocks of at most `rows` rows, not to be written to, each with its first row's number."""
         for start, shard in zip(self._starts[:-1], self._shards, strict=True):
             for first in range(0, len(shard), rows):
                 block = np.ascontiguousarray(_widened(shard[first : first + rows]), np.float32)

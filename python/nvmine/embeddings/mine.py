@@ -1,9 +1,9 @@
 """``mine_embeddings``: from vectors to hard negatives, without a depth to guess.
 
-Positives are scored first, so every query's ceiling is known before the search, and the search looks for the best passages
-*below it*: no query starves while the corpus holds enough, and nothing is found only to be rejected. Prefer
-:func:`nvmine.mine` where scores are there already, :func:`nvmine.mine_dataset` from texts, for which it keeps everything
-in a run folder.
+Positives are scored first, so every query's ceiling is known before the search, and the search looks for the best
+passages *below it*: no query starves while the corpus holds enough, and nothing is found only to be rejected. Prefer
+:func:`nvmine.mine` where scores are there already, and :func:`nvmine.mine_dataset` from texts: it keeps everything in a
+run folder.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def mine_embeddings(
     Parameters
     ----------
     queries
-        (n_queries, dimension) vectors: float16, bfloat16 (torch) or float32; a numpy array or memory map, a torch tensor.
+        (n_queries, dimension) vectors: float16, bfloat16 (torch) or float32; a numpy array or memory map, or a tensor.
     corpus
         (n_passages, dimension) vectors likewise, or a sequence of such shards, whose rows are numbered through. Memory
         maps are read block by block, once for as many queries as `memory` holds the results of.

@@ -1,8 +1,8 @@
 """Every query searched below its own ceiling, and the rule applied to what is found.
 
-A row of the result is a query against one anchor. Rows are searched together, as many as the budget holds the results of;
-each finds as many survivors as decide about its negatives. Where equal passages or near-duplicates take the place of some,
-that row alone is searched for more.
+A row of the result is a query against one anchor. Rows are searched together, as many as the budget holds the results
+of; each finds as many survivors as decide about its negatives. Where equal passages or near-duplicates take the place
+of some, that row alone is searched for more.
 """
 
 from __future__ import annotations
@@ -22,15 +22,13 @@ from nvmine.keys import Keys
 from nvmine.mining import mine
 from nvmine.negatives import Negatives
 from nvmine.policy import Policy
-from nvmine.ragged import offsets_of, take_rows
+from nvmine.ragged import offsets_of
 from nvmine.search import Found, Sought, rescore, search_blocks
 from nvmine.shingles import Shingles
 
 Int64Array = npt.NDArray[np.int64]
 Float64Array = npt.NDArray[np.float64]
 
-# Survivors after whom no deeper one can matter, for the account.
-_SURVIVED = [REASONS.index(reason) for reason in ("shifted", "beyond_pool", "not_sampled", "dropped")]
 # How much deeper a row is searched again.
 _DEEPER = 4
 
@@ -83,10 +81,11 @@ class _Mining:
         self._collection, self._policy, self._searching, self._anchors = collection, policy, searching, anchors
         fields = policy.resolved()
         self._floor = -np.inf if policy.min_score is None else float(policy.min_score)
-        self._beyond = REASONS.index("not_sampled" if fields["pool"] is None else "beyond_pool")
+        self._beyond = "not_sampled" if fields["pool"] is None else "beyond_pool"
         window = fields["pool"]
         if window is None:
             window = policy.n if policy.sampling == "top" else len(collection.corpus)
+        self._members = None if collection.classes is None else _members(collection.classes)
         self._needed = min(fields["shift"] + window, len(collection.corpus))
 
     def all(self) -> Negatives:
@@ -97,12 +96,12 @@ class _Mining:
         with self._named(queries):
             outline = mine(nothing, self._anchors, policy=replace(self._policy, on_short="keep", near_duplicate=None))
         parts = _Parts(outline, self._policy.n)
-        # A list while it grows to twice its depth and is copied out.
-        step = max(1, self._searching.memory // 3 // (64 * max(1, self._needed)))
-        for start in range(0, len(outline), step):
-            rows, depth = np.arange(start, min(start + step, len(outline))), self._needed
-            while rows.size:
-                rows, depth = self._mine(parts, rows, depth), min(_DEEPER * depth, len(self._collection.corpus))
+        rows, depth = np.arange(len(outline)), self._needed
+        while rows.size:
+            # A list while it grows to twice its depth and is copied out.
+            step = max(1, self._searching.memory // 3 // (64 * max(1, depth)))
+            hungry = [self._mine(parts, rows[start : start + step], depth) for start in range(0, len(rows), step)]
+            rows, depth = np.concatenate(hungry), min(_DEEPER * depth, len(self._collection.corpus))
         return parts.negatives()
 
     def _mine(self, parts: _Parts, rows: Int64Array, depth: int) -> Int64Array:
@@ -124,30 +123,28 @@ class _Mining:
             device=searching.device,
             threads=searching.threads,
         )
-        may_starve = depth < len(collection.corpus) and (collection.classes is not None or collection.texts is not None)
-        # A row that is short may still be fed.
-        negatives = self._rule(parts, rows, found, on_short="keep" if may_starve else self._policy.on_short)
-        fed = np.ones(len(rows), np.bool_)
-        if may_starve:
-            rejected = self._account(negatives)
-            survivors = negatives.counts + rejected[:, _SURVIVED].sum(axis=1)
-            fed = (survivors >= self._needed) | (found.ids[:, -1] < 0)
-            if self._policy.on_short != "keep":
-                found = Found(*(part[fed] for part in found))
-                negatives = self._rule(parts, rows[fed], found, on_short=self._policy.on_short)
-            else:
-                found, negatives = Found(*(part[fed] for part in found)), _some(negatives, fed)
-        parts.put(
-            rows[fed],
-            negatives,
-            self._whole_account(negatives, found, bounds[fed], excluded.take(np.flatnonzero(fed)), queries[fed]),
-        )
+        fed = self._fed(parts, rows, found, depth)
+        found = found.take(fed)
+        negatives = self._rule(parts, rows[fed], found, self._policy)
+        excluded = excluded.take(np.flatnonzero(fed))
+        parts.put(rows[fed], negatives, self._whole_account(negatives, found, bounds[fed], excluded, queries[fed]))
         return rows[~fed]
 
-    def _rule(self, parts: _Parts, rows: Int64Array, found: Found, *, on_short: str) -> Negatives:
+    def _fed(self, parts: _Parts, rows: Int64Array, found: Found, depth: int) -> npt.NDArray[np.bool_]:
+        """The rows that no deeper survivor could change."""
+        collection = self._collection
+        if depth == len(collection.corpus) or (collection.classes is None and collection.texts is None):
+            return np.ones(len(rows), np.bool_)
+        # A row that is short now may still be fed.
+        negatives = self._rule(parts, rows, found, replace(self._policy, on_short="keep"))
+        fed: npt.NDArray[np.bool_] = (negatives.audit.survivors >= self._needed) | (found.ids[:, -1] < 0)
+        return fed
+
+    def _rule(self, parts: _Parts, rows: Int64Array, found: Found, policy: Policy) -> Negatives:
+        """Negatives of some rows, from what was found for them."""
         collection, outline = self._collection, parts.outline
         queries = outline.queries[rows]
-        anchors, policy = self._anchors.take(queries), replace(self._policy, on_short=on_short)
+        anchors = self._anchors.take(queries)
         if policy.anchor == "each":
             places = self._anchors.ragged_offsets()[queries] + outline.positives[rows]
             anchors, policy = Rows(self._anchors.values[places], (len(rows), 1), None), replace(policy, anchor="min")
@@ -173,49 +170,41 @@ class _Mining:
         pairs = []
         for listed in (collection.positives.take(queries), collection.exclude.take(queries)):
             row_of, ids = np.repeat(np.arange(len(queries)), np.diff(listed.ragged_offsets())), listed.values
-            if collection.classes is not None:
-                order = np.argsort(collection.classes, kind="stable")
-                known, starts = np.unique(collection.classes[order], return_index=True)
-                members = np.append(starts, count)
-                offsets, places = take_rows(members, np.searchsorted(known, collection.classes[ids]))
-                row_of, ids = np.repeat(row_of, np.diff(offsets)), order[places]
+            if self._members is not None and collection.classes is not None:
+                known, members = self._members
+                equal = members.take(np.searchsorted(known, collection.classes[ids]))
+                row_of, ids = np.repeat(row_of, np.diff(equal.ragged_offsets())), equal.values
             pairs.append(row_of * count + ids)
         row_of, ids = np.divmod(np.unique(np.concatenate(pairs)), max(1, count))
         return Rows(ids, None, offsets_of(np.bincount(row_of, minlength=len(queries))))
-
-    @staticmethod
-    def _account(negatives: Negatives) -> Int64Array:
-        rejected = negatives.audit.rejected
-        assert rejected is not None
-        return rejected.copy()
 
     def _whole_account(
         self, negatives: Negatives, found: Found, ceilings: Float64Array, excluded: Rows, queries: Int64Array
     ) -> Int64Array:
         """What became of every passage of the corpus, and not of the found ones alone."""
         collection, count = self._collection, len(self._collection.corpus)
-        rejected = self._account(negatives)
+        account = negatives.audit.by_reason
         per_row = np.diff(excluded.ragged_offsets())
         row_of = np.repeat(np.arange(len(queries)), per_row)
-        ids = excluded.values[:, None]
-        scores = rescore(collection.queries, queries[row_of], collection.corpus, ids, cosine=self._searching.cosine)[
-            :, 0
-        ]
+        ids, cosine = excluded.values[:, None], self._searching.cosine
+        scores = rescore(collection.queries, queries[row_of], collection.corpus, ids, cosine=cosine)[:, 0]
         is_high = scores >= ceilings[row_of]
         is_low = ~is_high & (scores < self._floor)
         # Excluded passages are rejected as such, whatever they score.
         too_high = found.too_high - np.bincount(row_of[is_high], minlength=len(queries))
         too_low = found.too_low - np.bincount(row_of[is_low], minlength=len(queries))
-        rest = count - (found.ids >= 0).sum(axis=1) - per_row - too_high - too_low
-        skipped = np.isneginf(ceilings)
-        for reason, counted in (("positive", per_row), ("floor", too_low)):
-            rejected[:, REASONS.index(reason)] += counted
-        rejected[:, REASONS.index("ceiling")] += np.where(skipped, 0, too_high)
-        rejected[:, REASONS.index("no_anchor")] += np.where(skipped, too_high, 0)
-        rejected[:, self._beyond] += rest
-        # Room for candidates that was not needed.
-        rejected[:, REASONS.index("padding")] = 0
-        return rejected
+        beyond = count - (found.ids >= 0).sum(axis=1) - per_row - too_high - too_low
+        for reason, more in (
+            ("positive", per_row),
+            ("floor", too_low),
+            ("ceiling", np.where(np.isneginf(ceilings), 0, too_high)),
+            ("no_anchor", np.where(np.isneginf(ceilings), too_high, 0)),
+            (self._beyond, beyond),
+            # Room for candidates that was not needed.
+            ("padding", -account["padding"]),
+        ):
+            account[reason] = account[reason] + more
+        return np.stack([account[reason] for reason in REASONS], axis=1)
 
     @contextmanager
     def _named(self, queries: Int64Array) -> Iterator[None]:
@@ -228,6 +217,13 @@ class _Mining:
             row, keys = int(queries[error.row]), self._collection.keys
             name = None if keys is None else str(keys.names[row])
             raise type(error)(error.message, row=row, query=name) from None
+
+
+def _members(classes: Int64Array) -> tuple[Int64Array, Rows]:
+    """The classes in order, and the passages of each."""
+    order = np.argsort(classes, kind="stable")
+    known, starts = np.unique(classes[order], return_index=True)
+    return known, Rows(order, None, np.append(starts, len(classes)))
 
 
 class _Parts:
@@ -252,16 +248,3 @@ class _Parts:
         audit = Audit(self._candidates, self._counts, self._rejected)
         audit.check()
         return replace(self.outline, ids=self._ids, scores=self._scores, counts=self._counts, audit=audit)
-
-
-def _some(negatives: Negatives, kept: npt.NDArray[np.bool_]) -> Negatives:
-    """Some rows of a result, for what is read of them here."""
-    audit = negatives.audit
-    rejected = None if audit.rejected is None else audit.rejected[kept]
-    return replace(
-        negatives,
-        ids=negatives.ids[kept],
-        scores=negatives.scores[kept],
-        counts=negatives.counts[kept],
-        audit=Audit(audit.candidates[kept], audit.emitted[kept], rejected),
-    )

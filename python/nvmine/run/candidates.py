@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from nvmine.audit import Audit
 from nvmine.foreign import list_column
 from nvmine.negatives import Negatives
 from nvmine.policy import Policy
@@ -133,7 +132,7 @@ class CandidateSearch:
 
     def _hungry(self, negatives: Negatives, exhausted: Bools) -> Int64Array:
         """The results that other candidates could change."""
-        fed = survivors(negatives.audit) >= self._policy.survivors_needed
+        fed = negatives.audit.survivors >= self._policy.survivors_needed
         # Candidates come best first: past one below the floor there are only others below it.
         fed |= negatives.audit.by_reason["floor"] > 0
         return np.flatnonzero(~fed & ~exhausted[negatives.queries])
@@ -173,10 +172,3 @@ class Lists:
         joined_scores = np.concatenate([self.scores[place], scores])[first]
         order = np.lexsort((joined, -joined_scores))
         self.ids[place], self.scores[place] = joined[order], joined_scores[order]
-
-
-def survivors(audit: Audit) -> Int64Array:
-    """How many candidates of each row passed every filter, whether or not they were picked."""
-    picked_from = ("shifted", "beyond_pool", "not_sampled", "dropped")
-    total: Int64Array = audit.emitted + sum(audit.by_reason[reason] for reason in picked_from)
-    return total

@@ -20,7 +20,7 @@ from nvmine.audit import REASONS
 from nvmine.data import Dataset, Vectors, open_dataset
 from nvmine.errors import SearchError
 from nvmine.policy import Policy, PolicyFields, takes_policy_fields
-from nvmine.run.candidates import CandidateSearch, candidate_name, search_candidates, survivors
+from nvmine.run.candidates import CandidateSearch, candidate_name, search_candidates
 from nvmine.run.encode import encode
 from nvmine.run.folder import Run
 from nvmine.run.labels import Labels
@@ -221,7 +221,7 @@ def _mine(
                 workspace.commit(name, table.height, writer(table))
             totals["queries"] += len(rows)
             totals["results"] += len(negatives)
-            totals["survivors"] += int(survivors(negatives.audit).sum())
+            totals["survivors"] += int(negatives.audit.survivors.sum())
             totals["short"] += int((negatives.counts < policy.n).sum())
             for key, count in negatives.audit.total.items():
                 totals[key] += count

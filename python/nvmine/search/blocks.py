@@ -1,9 +1,9 @@
 """Every query against every passage, block by block.
 
-A matrix product gives scores, tile by tile on the CPU, where each thread selects from the tile that it has just made while
-the caches hold it, and block by block on a GPU. The core keeps what could be among the best and scores that again in a
-fixed order, so the outcome depends neither on the blocks nor on who multiplied. Passages are gone through once, in the
-outer loop: a corpus that is mapped from files is read once, however many the queries.
+A matrix product gives scores, tile by tile on the CPU, where each thread selects from the tile that it has just made
+while the caches hold it, and block by block on a GPU. The core keeps what could be among the best and scores that again
+in a fixed order, so the outcome depends neither on the blocks nor on who multiplied. Passages are gone through once, in
+the outer loop: a corpus that is mapped from files is read once, however many the queries.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ _MOST_PASSAGES = 4096
 class Sought(NamedTuple):
     """Which passages are looked for: the best `depth` of each query within its bounds.
 
-    ``ceilings``, float64 (queries,), are exclusive; `floor` is inclusive. ``excluded`` are row numbers of passages, (the
-    offsets of each query's, the numbers).
+    ``ceilings``, float64 (queries,), are exclusive; `floor` is inclusive. ``excluded`` are row numbers of passages: the
+    offsets of each query's, and the numbers.
     """
 
     depth: int
@@ -43,14 +43,18 @@ class Sought(NamedTuple):
 class Found(NamedTuple):
     """What is found for some queries.
 
-    Ids int64 and scores float64 (queries, depth), best first, -1 and NaN where there are no more; and how many passages of
-    each query lie at or above its ceiling, or else below the floor, excluded ones among them.
+    Ids int64 and scores float64 (queries, depth), best first, -1 and NaN where there are no more; and how many passages
+    of each query lie at or above its ceiling, or else below the floor, excluded ones among them.
     """
 
     ids: Int64Array
     scores: Float64Array
     too_high: Int64Array
     too_low: Int64Array
+
+    def take(self, rows: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> Found:
+        """What is found for some of them."""
+        return Found(self.ids[rows], self.scores[rows], self.too_high[rows], self.too_low[rows])
 
 
 def search_blocks(

@@ -1,0 +1,153 @@
+"""Mining vectors beside FAISS and sentence-transformers, with the memory that it takes.
+
+python benches/search.py [queries] [passages] [dimension]
+python benches/search.py --memory [queries] [passages] [dimension]
+
+By default 10,000 x 100,000 x 384 float32 unit vectors, each query near one passage that is its positive; margin 0.05,
+four negatives. Best of three, in turn. FAISS only searches, for 64 candidates; sentence-transformers' own function
+searches and filters, its embeddings ready. With ``--memory``, the largest resident size of a process that mines
+10,000 x 1,000,000 x 384, beyond what it is with the vectors made.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import nvmine
+
+MARGIN, N, RUNS = 0.05, 4, 3
+Matrix = npt.NDArray[np.float32]
+
+
+def collection(queries: int, passages: int, dimension: int) -> tuple[Matrix, Matrix, npt.NDArray[np.int64]]:
+    """Queries, passages, and the positive of each query: a passage with noise is its query."""
+    draw = np.random.default_rng(0)
+    corpus = units(draw.standard_normal((passages, dimension), dtype=np.float32))
+    positives = draw.permutation(passages)[:queries]
+    noise = units(draw.standard_normal((queries, dimension), dtype=np.float32))
+    return units(corpus[positives] + np.float32(1.2) * noise), corpus, positives
+
+
+def units(vectors: Matrix) -> Matrix:
+    """Divides vectors by their norms, in place."""
+    for start in range(0, len(vectors), 65536):
+        part = vectors[start : start + 65536]
+        part /= np.linalg.norm(part, axis=1, keepdims=True)
+    return vectors
+
+
+class Cached:
+    """A model whose embeddings are ready: texts are row numbers, queries negative ones."""
+
+    def __init__(self, queries: Matrix, corpus: Matrix) -> None:
+        self._queries, self._corpus = queries, corpus
+
+    def encode(self, texts: list[str], **_: Any) -> Matrix:
+        """Looks the texts up."""
+        rows = np.array([int(text) for text in texts])
+        matrix = self._queries if rows[0] < 0 else self._corpus
+        return matrix[-rows - 1 if rows[0] < 0 else rows]
+
+    encode_query = encode_document = encode
+
+
+def with_sentence_transformers(queries: Matrix, corpus: Matrix, positives: npt.NDArray[np.int64]) -> Any:
+    """Its ``mine_hard_negatives``, with texts that stand for rows."""
+    from datasets import Dataset
+    from sentence_transformers.util import mine_hard_negatives
+
+    pairs = {"query": [str(-row - 1) for row in range(len(queries))], "passage": [str(row) for row in positives]}
+    return mine_hard_negatives(
+        Dataset.from_dict(pairs),
+        Cached(queries, corpus),  # type: ignore[arg-type]
+        corpus=[str(row) for row in range(len(corpus))],
+        absolute_margin=MARGIN,
+        num_negatives=N,
+        range_max=64,
+        use_faiss=True,
+        output_format="n-tuple",
+        verbose=False,
+    )
+
+
+def best_in_turn(works: dict[str, Callable[[], Any]]) -> tuple[dict[str, float], dict[str, Any]]:
+    """Seconds of each one's fastest run, and its result."""
+    seconds, results = dict.fromkeys(works, float("inf")), {}
+    for _ in range(RUNS):
+        for name, work in works.items():
+            start = time.perf_counter()
+            results[name] = work()
+            seconds[name] = min(seconds[name], time.perf_counter() - start)
+    return seconds, results
+
+
+def exact_ids(queries: Matrix, corpus: Matrix, positives: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Everything compared in float64, (score descending, id ascending)."""
+    wide, ids = corpus.astype(np.float64), np.empty((len(queries), N), np.int64)
+    for start in range(0, len(queries), 500):
+        scores = queries[start : start + 500].astype(np.float64) @ wide.T
+        own = positives[start : start + 500]
+        ceilings = scores[np.arange(len(own)), own] - MARGIN
+        scores[scores >= ceilings[:, None]] = -np.inf
+        scores[np.arange(len(own)), own] = -np.inf
+        ids[start : start + 500] = np.argsort(-scores, axis=1, kind="stable")[:, :N]
+    return ids
+
+
+def resident() -> int:
+    """MiB that the process had at most."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
+def main() -> None:
+    """Print seconds, ratios and differences, or memory."""
+    arguments = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
+    measure_memory = "--memory" in sys.argv
+    sizes = [int(argument) for argument in arguments] or [10_000, 1_000_000 if measure_memory else 100_000, 384]
+    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    queries, corpus, positives = collection(*sizes)
+    print(" x ".join(f"{size:,}" for size in sizes), f"float32, {threads} threads")
+
+    def ours(**options: Any) -> nvmine.Negatives:
+        return nvmine.mine_embeddings(queries, corpus, positives, method="margin", margin=MARGIN, n=N, **options)
+
+    if measure_memory:
+        before, start = resident(), time.perf_counter()
+        found = ours()
+        seconds = time.perf_counter() - start
+        print(f"{seconds:.1f} s; {before} MiB with the vectors, {resident() - before} MiB more; {found}")
+        return
+    import faiss
+
+    faiss.omp_set_num_threads(threads)
+    index = faiss.IndexFlatIP(corpus.shape[1])
+    index.add(corpus)
+    works: dict[str, Callable[[], Any]] = {
+        "faiss.IndexFlatIP.search, k=64, alone": lambda: index.search(queries, 64),
+        "nvmine.mine_embeddings, margin": ours,
+        "  cosine": lambda: ours(similarity="cosine"),
+        "  uniform, pool 10": lambda: ours(sampling="uniform"),
+    }
+    seconds, results = best_in_turn(works)
+    start = time.perf_counter()
+    theirs = with_sentence_transformers(queries, corpus, positives)
+    seconds["sentence-transformers, FAISS"] = time.perf_counter() - start
+    base = seconds["faiss.IndexFlatIP.search, k=64, alone"]
+    for name, took in seconds.items():
+        print(f"{name:<40} {took:8.2f} s   {took / base:6.2f} x")
+    found = results["nvmine.mine_embeddings, margin"]
+    wrong = int((found.ids != exact_ids(queries, corpus, positives)).any(axis=1).sum())
+    print(f"queries that differ from float64: {wrong}; starved: {int((found.counts < N).sum())} of ours,", end=" ")
+    print(f"{len(queries) - len(theirs)} of sentence-transformers'")
+
+
+if __name__ == "__main__":
+    main()
