@@ -8,6 +8,7 @@ the outer loop: a corpus that is mapped from files is read once, however many th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -23,7 +24,7 @@ Float32Array = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
 
 # Larger blocks gain nothing.
-_MOST_QUERIES = 4096
+_MOST_QUERIES = 16384
 _MOST_PASSAGES = 4096
 
 
@@ -96,7 +97,9 @@ def search_blocks(
         A vector has a component that is NaN or infinite; the message names it.
     """
     third = memory // 3
-    step = max(1, min(_MOST_QUERIES, third // (8 * queries.dimension)))
+    most = max(1, min(_MOST_QUERIES, third // (8 * queries.dimension)))
+    # Blocks of one size.
+    step = max(1, math.ceil(len(rows) / math.ceil(len(rows) / most))) if len(rows) else 1
     # On a GPU the scores of a block are held whole.
     scores = 4 * min(step, max(1, len(rows))) if device is not None else 0
     width = max(1, min(_MOST_PASSAGES, third // (8 * passages.dimension + scores)))

@@ -114,7 +114,10 @@ impl Best {
             return Ok(());
         }
         let (sought, (left, right)) = (&self.sought, rescored.factors());
-        let rows = queries.div_ceil(rayon::current_num_threads()).clamp(LEAST_QUERIES, TILE);
+        let threads = rayon::current_num_threads();
+        // Equal parts, as many for each thread.
+        let parts = queries.div_ceil(TILE * threads) * threads;
+        let rows = queries.div_ceil(parts.max(1)).max(LEAST_QUERIES);
         self.lists.par_chunks_mut(rows).enumerate().for_each_init(
             || (Scratch::default(), Vec::new()),
             |(scratch, scores), (number, lists)| {
