@@ -50,6 +50,8 @@ format: $(VENV)/.lint  ## Format, and mend what can be mended
 bench: $(VENV)/.test  ## The measurements of docs/benchmarks.md
 	$(BIN)/python benches/mine.py
 	cargo bench --locked --bench kernels
+	$(BIN)/python benches/search.py
+	$(BIN)/python benches/search.py --memory
 	$(BIN)/python benches/near.py
 	$(BIN)/python benches/ensemble.py
 	$(BIN)/python benches/memory.py

@@ -59,6 +59,28 @@ def check_search() -> None:
     torch.set_float32_matmul_precision("highest")
 
 
+def check_embeddings() -> None:
+    """The whole rule, from vectors on the device."""
+    import torch
+
+    queries, corpus = unit_vectors(5_000, 384, 2), unit_vectors(200_000, 384, 3)
+    positives = np.arange(5_000)
+    for similarity in ("dot", "cosine"):
+        here = nvmine.mine_embeddings(queries, corpus, positives, similarity=similarity, method="margin")
+        for precision in ("highest", "high"):
+            torch.set_float32_matmul_precision(precision)
+            start = time.perf_counter()
+            there = nvmine.mine_embeddings(
+                queries, corpus, positives, similarity=similarity, method="margin", device="cuda"
+            )
+            seconds = time.perf_counter() - start
+            assert (here.ids == there.ids).all(), precision
+            assert here.scores.tobytes() == there.scores.tobytes(), precision
+            assert here.audit.total == there.audit.total, precision
+            print(f"mine_embeddings, {similarity}, {precision}: same bits; GPU {seconds:.2f} s")
+    torch.set_float32_matmul_precision("highest")
+
+
 def check_encoding() -> None:
     """A real model on the device."""
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -98,6 +120,7 @@ def main() -> None:
     print(torch.cuda.get_device_name(), "torch", torch.__version__, "nvmine", nvmine.__version__)
     check_mine()
     check_search()
+    check_embeddings()
     check_encoding()
     check_faiss()
 

@@ -105,7 +105,7 @@ def search_blocks(
     width = max(1, min(_MOST_PASSAGES, third // (8 * passages.dimension + scores)))
     blocks = [slice(start, min(start + step, len(rows))) for start in range(0, len(rows), step)]
     bests = [_core.Best(block.stop - block.start, sought.depth, **_bounds(sought, block)) for block in blocks]
-    multiply = None if device is None else Product(device, cosine=cosine)
+    multiply = None if device is None else Product(device, queries.dimension, cosine=cosine)
     own = _Queries(queries, rows, blocks, held=len(rows) * queries.dimension * 4 <= third)
     for first, vectors in passages.blocks(width):
         for best, some in zip(bests, own, strict=True):
@@ -170,13 +170,16 @@ class _Queries:
 class Product:
     """``queries @ passages.T`` by torch in float32, of vectors divided by their norms for `cosine`."""
 
-    def __init__(self, device: str, *, cosine: bool) -> None:
+    def __init__(self, device: str, dimension: int, *, cosine: bool) -> None:
         import torch
 
         self._torch, self._device, self._cosine = torch, device, cosine
-        # A program may have asked for TF32 or bfloat16 products; results stay exact, with a wider shortlist.
-        roundoff = {"highest": 0.0, "high": 2.0**-11, "medium": 2.0**-8}[torch.get_float32_matmul_precision()]
-        self.roundoff = max(roundoff, 2.0**-11) if torch.backends.cuda.matmul.allow_tf32 else roundoff
+        # A program may have asked for TF32 or bfloat16 products; results stay exact, with a wider shortlist. Units that
+        # multiply so may cut off what others round, of TF32's inputs and of each sum.
+        roundoff = {"highest": 0.0, "high": 2.0**-10, "medium": 2.0**-8}[torch.get_float32_matmul_precision()]
+        if torch.backends.cuda.matmul.allow_tf32:
+            roundoff = max(roundoff, 2.0**-10)
+        self.roundoff = roundoff + dimension * 2.0**-25 if roundoff else 0.0
 
     def __call__(self, queries: Float32Array, passages: Float32Array) -> Float32Array:
         """The scores of one block."""
