@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -65,6 +66,29 @@ def test_search_ranks_stored_vectors_as_published(shared_data: Path, name: str, 
     ranked = [[data.passage_ids[i] for i in ids] for ids in found.tolist()]
     relevant = [{data.passage_ids[i] for i in data.positives(query)} for query in range(len(queries))]
     assert ndcg_at_10(ranked, relevant) == pytest.approx(published, abs=0.002)
+
+
+@pytest.mark.parametrize(("name", "split"), [("scifact", "train"), ("squad-dev", "train")])
+@pytest.mark.parametrize(
+    "policy", [{}, {"method": "margin", "n": 8}, {"sampling": "uniform", "pool": 30, "anchor": "each"}], ids=str
+)
+def test_mining_stored_vectors_equals_float64(shared_data: Path, name: str, split: str, policy: dict[str, Any]) -> None:
+    folder = shared_data / name
+    data = open_dataset(folder, split=split)
+    rows = line_numbers(folder / "queries.jsonl")
+    queries = np.load(folder / "vectors/all-MiniLM-L6-v2.queries.f16.npy")[[rows[i] for i in data.query_ids]][:2000]
+    corpus = np.load(folder / "vectors/all-MiniLM-L6-v2.corpus.f16.npy", mmap_mode="r")
+    positives = [data.positives(query) for query in range(len(queries))]
+    scores = queries.astype(np.float64) @ np.asarray(corpus, np.float64).T
+    anchors = [scores[query, own] for query, own in enumerate(positives)]
+    found = nvmine.mine_embeddings(queries, corpus, positives, **policy)
+    expected = nvmine.mine(scores, anchors, pos_ids=positives, **policy)
+    # Where two passages lie within a rounding of each other, the order of two float64 products is anyone's.
+    assert (found.ids == expected.ids).all(axis=1).mean() > 0.999
+    np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-12)
+    np.testing.assert_array_equal(found.counts, expected.counts)
+    assert (found.counts == found.ids.shape[1]).all()
+    found.audit.check()
 
 
 def test_a_real_model_encodes_as_the_stored_vectors_say(shared_data: Path, tmp_path: Path) -> None:
