@@ -212,6 +212,35 @@ class TestHardCases:
         assert_same(found, nvmine.mine(scores, scores[[0, 1], [0, 1]], pos_ids=[0, 1], method="naive"))
 
 
+@pytest.mark.parametrize("anchor", ["min", "each"])
+@pytest.mark.parametrize("device", [None, "cpu"])
+def test_kept_candidates_serve_another_policy(anchor: str, device: str | None) -> None:
+    if device is not None:
+        pytest.importorskip("torch")
+    queries, corpus = vectors(50, seed=17), vectors(800, seed=18)
+    positives = [[row, row + 100] for row in range(50)]
+    found = nvmine.mine_embeddings(queries, corpus, positives, anchor=anchor, depth=60, device=device)
+    plain = nvmine.mine_embeddings(queries, corpus, positives, anchor=anchor)
+    assert found.ids.tobytes() == plain.ids.tobytes()
+    assert plain.candidates is None
+    kept = found.candidates
+    assert kept is not None
+    scores = full_matrix(queries, corpus)
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :60]
+    np.testing.assert_array_equal(kept.ids, order)
+    np.testing.assert_allclose(kept.scores, np.take_along_axis(scores, order, axis=1), rtol=1e-12)
+    # Far enough below the positives that nothing is short, and not so far as what was kept.
+    policy = {"method": "naive", "anchor": anchor, "n": 5}
+    again = nvmine.mine(kept.scores, kept.pos_scores, ids=kept.ids, pos_ids=kept.pos_ids, **policy)
+    direct = nvmine.mine_embeddings(queries, corpus, positives, **policy)
+    np.testing.assert_array_equal(again.ids, direct.ids)
+    deep = nvmine.mine_embeddings(queries, corpus[:20], [0] * 50, depth=30).candidates
+    assert deep is not None
+    assert (np.sort(deep.ids[:, :20], axis=1) == np.arange(20)).all()
+    assert (deep.ids[:, 20:] == -1).all()
+    assert np.isnan(deep.scores[:, 20:]).all()
+
+
 def test_names_and_keys_are_the_callers() -> None:
     queries, corpus = vectors(40, seed=14), vectors(200, seed=15)
     names = [f"q{row}" for row in range(40)]
@@ -246,6 +275,7 @@ def test_names_and_keys_are_the_callers() -> None:
         ({"near_duplicate": 0.5, "passage_texts": ["a"]}, ShapeError, "passage_texts has 1 texts for 9"),
         ({"memory": "1 parsec"}, SearchError, "no amount of memory"),
         ({"n": 0}, PolicyError, "n"),
+        ({"depth": 0}, PolicyError, "depth"),
         ({"n": 20, "on_short": "raise"}, ShortError, "row 0"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,

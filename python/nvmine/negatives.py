@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from nvmine.arrays import Rows
 from nvmine.audit import Audit
 from nvmine.errors import MissingExtraError
 from nvmine.foreign import list_column
@@ -16,6 +17,26 @@ if TYPE_CHECKING:
     import polars as pl
 
 Int64Array = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidates:
+    """The best passages of Q queries whatever the policy, kept so that :func:`nvmine.mine` can apply another.
+
+    Parameters
+    ----------
+    ids
+        int64 of shape (Q, depth), best first, positives among them; -1 where there are no more.
+    scores
+        float64 of shape (Q, depth); NaN where there are no more.
+    pos_ids, pos_scores
+        The positives and their scores, ragged, as :func:`nvmine.mine` takes them.
+    """
+
+    ids: Int64Array
+    scores: npt.NDArray[np.float64]
+    pos_ids: Rows
+    pos_scores: Rows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +68,8 @@ class Negatives:
         positives, the best has rank 1; 0 where short.
     teachers
         int64 of shape (R, n) or None: place of the teacher that gave each negative, in an ensemble; -1 where short.
+    candidates
+        The best passages of every query, if :func:`nvmine.mine_embeddings` was to keep them.
 
     Examples
     --------
@@ -67,6 +90,7 @@ class Negatives:
     audit: Audit
     ranks: Int64Array | None = None
     teachers: Int64Array | None = None
+    candidates: Candidates | None = None
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -19,7 +19,10 @@ from nvmine.negatives import Negatives
 from nvmine.policy import Policy, PolicyFields, takes_policy_fields
 from nvmine.search import parse_memory
 from nvmine.shingles import read_shingles
-from nvmine.whole_numbers import thread_count
+from nvmine.whole_numbers import thread_count, whole_number
+
+# Deeper lists are the whole matrix of scores, which `nvmine.mine` takes.
+MOST_KEPT = 1 << 20
 
 
 @takes_policy_fields
@@ -34,6 +37,7 @@ def mine_embeddings(
     identity: Any = None,
     passage_texts: Any = None,
     query_texts: Any = None,
+    depth: int | None = None,
     memory: str | int = "512M",
     device: str | None = None,
     threads: int | None = None,
@@ -64,6 +68,9 @@ def mine_embeddings(
         (n_passages,) whole numbers: passages with equal numbers are one passage.
     passage_texts, query_texts
         For `near_duplicate`, as in :func:`nvmine.mine`.
+    depth
+        Also keep so many of the best passages of each query, whatever the policy: ``candidates`` of the result, found
+        in the same pass, lets :func:`nvmine.mine` apply another policy in no time. Default: none.
     memory
         Budget for blocks and results, such as ``"512M"``.
     device
@@ -104,11 +111,19 @@ def mine_embeddings(
     >>> nvmine.mine_embeddings(corpus[:2], corpus, [0, 1], n=2).ids
     array([[1, 2],
            [0, 2]])
+
+    Kept candidates under another policy:
+
+    >>> kept = nvmine.mine_embeddings(corpus[:2], corpus, [0, 1], n=2, depth=3).candidates
+    >>> nvmine.mine(kept.scores, kept.pos_scores, ids=kept.ids, pos_ids=kept.pos_ids, method="margin", n=1).ids
+    array([[1],
+           [0]])
     """
     chosen = Policy.of(policy, fields)
     if similarity not in ("dot", "cosine"):
         raise PolicyError(f"must be 'dot' or 'cosine', not {similarity!r}", column="similarity")
-    searching = Searching(parse_memory(memory), similarity == "cosine", device, thread_count(threads))
+    kept = 0 if depth is None else whole_number("depth", depth, MOST_KEPT)
+    searching = Searching(parse_memory(memory), similarity == "cosine", device, thread_count(threads), kept)
     own, passages = read_vectors("queries", queries), read_vectors("corpus", corpus)
     if own.dimension != passages.dimension or own.dimension == 0:
         raise ShapeError(f"queries have dimension {own.dimension}, the corpus {passages.dimension}")

@@ -20,7 +20,7 @@ from nvmine.data import Vectors
 from nvmine.errors import NvmineError, SearchError
 from nvmine.keys import Keys
 from nvmine.mining import mine
-from nvmine.negatives import Negatives
+from nvmine.negatives import Candidates, Negatives
 from nvmine.policy import Policy
 from nvmine.ragged import offsets_of
 from nvmine.search import Found, Sought, rescore, search_blocks
@@ -48,12 +48,17 @@ class Collection:
 
 @dataclass(frozen=True, slots=True)
 class Searching:
-    """Bytes for blocks and results; the similarity; where torch multiplies, if it does; threads of the core."""
+    """How to search.
+
+    `memory` is for blocks and results, in bytes; torch multiplies on a `device`, if there is one; so many of each query's
+    best are `kept`.
+    """
 
     memory: int
     cosine: bool
     device: str | None
     threads: int | None
+    kept: int
 
 
 def mine_collection(collection: Collection, policy: Policy, searching: Searching) -> Negatives:
@@ -95,14 +100,14 @@ class _Mining:
         # Without candidates: which rows there will be, and their ceilings.
         with self._named(queries):
             outline = mine(nothing, self._anchors, policy=replace(self._policy, on_short="keep", near_duplicate=None))
-        parts = _Parts(outline, self._policy.n)
+        parts = _Parts(outline, self._policy.n, len(queries), self._searching.kept)
         rows, depth = np.arange(len(outline)), self._needed
         while rows.size:
             # A list while it grows to twice its depth and is copied out.
-            step = max(1, self._searching.memory // 3 // (64 * max(1, depth)))
+            step = max(1, self._searching.memory // 3 // (64 * max(1, depth + self._searching.kept)))
             hungry = [self._mine(parts, rows[start : start + step], depth) for start in range(0, len(rows), step)]
             rows, depth = np.concatenate(hungry), min(_DEEPER * depth, len(self._collection.corpus))
-        return parts.negatives()
+        return parts.negatives(self._collection.positives, self._anchors)
 
     def _mine(self, parts: _Parts, rows: Int64Array, depth: int) -> Int64Array:
         """Mines some rows from so many survivors each, and gives those for which that is too few."""
@@ -111,8 +116,8 @@ class _Mining:
         excluded = self._excluded(queries)
         # A query that is skipped, having no positive, has no ceiling: nothing is looked for.
         bounds = np.where(np.isnan(ceilings), -np.inf, ceilings)
-        sought = Sought(depth, bounds, self._floor, (excluded.ragged_offsets(), excluded.values))
         searching = self._searching
+        sought = Sought(depth, bounds, self._floor, (excluded.ragged_offsets(), excluded.values), searching.kept)
         found = search_blocks(
             collection.queries,
             queries,
@@ -123,6 +128,7 @@ class _Mining:
             device=searching.device,
             threads=searching.threads,
         )
+        parts.keep(queries, found)
         fed = self._fed(parts, rows, found, depth)
         found = found.take(fed)
         negatives = self._rule(parts, rows[fed], found, self._policy)
@@ -229,13 +235,15 @@ def _members(classes: Int64Array) -> tuple[Int64Array, Rows]:
 class _Parts:
     """The result, filled in row by row."""
 
-    def __init__(self, outline: Negatives, n: int) -> None:
+    def __init__(self, outline: Negatives, n: int, queries: int, kept: int) -> None:
         self.outline = outline
         self._ids = np.full((len(outline), n), -1, np.int64)
         self._scores = np.full((len(outline), n), np.nan)
         self._counts = np.zeros(len(outline), np.int64)
         self._candidates = np.zeros(len(outline), np.int64)
         self._rejected = np.zeros((len(outline), len(REASONS)), np.int64)
+        self._kept_ids = np.full((queries, kept), -1, np.int64)
+        self._kept_scores = np.full((queries, kept), np.nan)
 
     def put(self, rows: Int64Array, negatives: Negatives, rejected: Int64Array) -> None:
         """Results of some rows, and what became of every passage."""
@@ -243,8 +251,15 @@ class _Parts:
         self._rejected[rows] = rejected
         self._candidates[rows] = negatives.counts + rejected.sum(axis=1)
 
-    def negatives(self) -> Negatives:
+    def keep(self, queries: Int64Array, found: Found) -> None:
+        """The best of all, which are the same for each row of a query."""
+        self._kept_ids[queries], self._kept_scores[queries] = found.kept_ids, found.kept_scores
+
+    def negatives(self, positives: Rows, anchors: Rows) -> Negatives:
         """All of them."""
+        kept = Candidates(self._kept_ids, self._kept_scores, positives, anchors) if self._kept_ids.shape[1] else None
         audit = Audit(self._candidates, self._counts, self._rejected)
         audit.check()
-        return replace(self.outline, ids=self._ids, scores=self._scores, counts=self._counts, audit=audit)
+        return replace(
+            self.outline, ids=self._ids, scores=self._scores, counts=self._counts, audit=audit, candidates=kept
+        )

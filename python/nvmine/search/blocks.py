@@ -32,30 +32,34 @@ class Sought(NamedTuple):
     """Which passages are looked for: the best `depth` of each query within its bounds.
 
     ``ceilings``, float64 (queries,), are exclusive; `floor` is inclusive. ``excluded`` are row numbers of passages: the
-    offsets of each query's, and the numbers.
+    offsets of each query's, and the numbers. So many of the best of all are `kept` besides, whatever the bounds.
     """
 
     depth: int
     ceilings: Float64Array | None = None
     floor: float = -np.inf
     excluded: tuple[Int64Array, Int64Array] | None = None
+    kept: int = 0
 
 
 class Found(NamedTuple):
     """What is found for some queries.
 
     Ids int64 and scores float64 (queries, depth), best first, -1 and NaN where there are no more; and how many passages
-    of each query lie at or above its ceiling, or else below the floor, excluded ones among them.
+    of each query lie at or above its ceiling, or else below the floor, excluded ones among them. The best of all are
+    (queries, kept).
     """
 
     ids: Int64Array
     scores: Float64Array
     too_high: Int64Array
     too_low: Int64Array
+    kept_ids: Int64Array
+    kept_scores: Float64Array
 
     def take(self, rows: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> Found:
         """What is found for some of them."""
-        return Found(self.ids[rows], self.scores[rows], self.too_high[rows], self.too_low[rows])
+        return Found(*(part[rows] for part in self))  # type: ignore[arg-type]
 
 
 def search_blocks(
@@ -99,11 +103,12 @@ def search_blocks(
     third = memory // 3
     most = max(1, min(_MOST_QUERIES, third // (8 * queries.dimension)))
     # Blocks of one size.
-    step = max(1, math.ceil(len(rows) / math.ceil(len(rows) / most))) if len(rows) else 1
+    step = math.ceil(len(rows) / math.ceil(len(rows) / most)) if len(rows) else 1
     # On a GPU the scores of a block are held whole.
     scores = 4 * min(step, max(1, len(rows))) if device is not None else 0
     width = max(1, min(_MOST_PASSAGES, third // (8 * passages.dimension + scores)))
-    blocks = [slice(start, min(start + step, len(rows))) for start in range(0, len(rows), step)]
+    # One of no rows where there are none.
+    blocks = [slice(start, min(start + step, len(rows))) for start in range(0, max(1, len(rows)), step)]
     bests = [_core.Best(block.stop - block.start, sought.depth, **_bounds(sought, block)) for block in blocks]
     multiply = None if device is None else Product(device, queries.dimension, cosine=cosine)
     own = _Queries(queries, rows, blocks, held=len(rows) * queries.dimension * 4 <= third)
@@ -123,18 +128,12 @@ def search_blocks(
                     input_roundoff=roundoff,
                     threads=threads,
                 )
-    found, outside = [best.finish() for best in bests], [best.outside() for best in bests]
-    empty = np.empty((0, sought.depth))
-    return Found(
-        np.concatenate([empty.astype(np.int64), *(ids for ids, _ in found)]),
-        np.concatenate([empty, *(scores for _, scores in found)]),
-        np.concatenate([np.empty(0, np.int64), *(high for high, _ in outside)]),
-        np.concatenate([np.empty(0, np.int64), *(low for _, low in outside)]),
-    )
+    parts = [(*best.finish(), *best.outside(), *best.finish_kept()) for best in bests]
+    return Found(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
 
 def _bounds(sought: Sought, block: slice) -> dict[str, Any]:
-    bounds: dict[str, Any] = {"floor": sought.floor}
+    bounds: dict[str, Any] = {"floor": sought.floor, "kept": sought.kept}
     if sought.ceilings is not None:
         bounds["ceilings"] = sought.ceilings[block]
     if sought.excluded is not None:

@@ -42,6 +42,7 @@ pub mod select;
 pub mod shingles;
 mod shortlist;
 mod sorting;
+mod sought;
 mod survey;
 pub mod turns;
 mod vector;

@@ -7,12 +7,13 @@ who multiplied them. What lies above a query's ceiling or below the floor is cou
 */
 
 use crate::error::Error;
-use crate::list::{Bounds, List, Scratch};
+use crate::list::{List, Scratch};
 use crate::product::product;
 use crate::rescored::Rescored;
 pub use crate::rescored::Vectors;
-use crate::rows::Layout;
 use crate::select::best;
+use crate::sought::Lists;
+pub use crate::sought::{Sought, excluded};
 use rayon::prelude::*;
 
 /// What a block of scores is worth.
@@ -27,26 +28,6 @@ pub enum Scoring<'a> {
     Rescored(Vectors<'a>),
 }
 
-/// Which passages are looked for.
-#[derive(Debug, Clone)]
-pub struct Sought {
-    /// How many for each query.
-    pub depth: usize,
-    /// Exclusive upper bound on each query's scores.
-    pub ceilings: Vec<f64>,
-    /// Inclusive lower bound on all scores.
-    pub floor: f64,
-    /// Passages that each query must not be given, ascending; none for any if empty.
-    pub excluded: Vec<Vec<i64>>,
-}
-
-impl Sought {
-    fn bounds(&self, query: usize) -> Bounds<'_> {
-        let excluded = self.excluded.get(query).map_or(&[][..], Vec::as_slice);
-        Bounds { depth: self.depth, ceiling: self.ceilings[query], floor: self.floor, excluded }
-    }
-}
-
 /// Queries and passages of a tile: its scores stay in the nearer caches.
 const TILE: usize = 512;
 /// Fewer make poor use of a tile of passages.
@@ -56,14 +37,14 @@ const LEAST_QUERIES: usize = 32;
 #[derive(Debug, Clone)]
 pub struct Best {
     sought: Sought,
-    lists: Vec<List>,
+    lists: Vec<Lists>,
 }
 
 impl Best {
     /// Nothing yet.
     #[must_use]
     pub fn new(sought: Sought) -> Self {
-        let lists = vec![List::default(); sought.ceilings.len()];
+        let lists = vec![Lists::default(); sought.ceilings.len()];
         Self { sought, lists }
     }
 
@@ -77,7 +58,7 @@ impl Best {
             let queries = self.lists.len();
             return Err(Error::Shape(format!("{} scores are not {queries} rows of {width}", scores.len())));
         }
-        if width == 0 || self.sought.depth == 0 {
+        if width == 0 {
             return Ok(());
         }
         let rescored = match scoring {
@@ -87,16 +68,15 @@ impl Best {
         let sought = &self.sought;
         self.lists.par_iter_mut().zip(scores.par_chunks_exact(width)).enumerate().for_each_init(
             Scratch::default,
-            |scratch, (query, (list, row))| {
-                let bounds = sought.bounds(query);
-                match (&rescored, scoring) {
+            |scratch, (query, (lists, row))| {
+                sought.offer(query, lists, |list, bounds| match (&rescored, scoring) {
                     (Some(rescored), _) => rescored.take(query, list, bounds, row, 0, scratch),
                     (None, Scoring::Final { above }) => {
                         let report = |passage: usize| Some(row[passage]).filter(|&score| score > above).map(f64::from);
                         list.take(bounds, row, first, 0.0, scratch, report);
                     }
                     (None, Scoring::Rescored(_)) => {}
-                }
+                });
             },
         );
         Ok(())
@@ -110,7 +90,7 @@ impl Best {
         let (queries, dimension) = (self.lists.len(), vectors.dimension);
         let width = vectors.passages.len().checked_div(dimension).unwrap_or(0);
         let rescored = Rescored::of(vectors, queries, width, first)?;
-        if width == 0 || self.sought.depth == 0 {
+        if width == 0 {
             return Ok(());
         }
         let (sought, (left, right)) = (&self.sought, rescored.factors());
@@ -130,10 +110,12 @@ impl Best {
                         dimension,
                         scores,
                     );
-                    for ((query, list), row) in
+                    for ((query, lists), row) in
                         queries.clone().zip(lists.iter_mut()).zip(scores.chunks_exact(passages.len()))
                     {
-                        rescored.take(query, list, sought.bounds(query), row, start, scratch);
+                        sought.offer(query, lists, |list, bounds| {
+                            rescored.take(query, list, bounds, row, start, scratch);
+                        });
                     }
                 }
             },
@@ -145,43 +127,36 @@ impl Best {
     #[must_use]
     pub fn finish(&mut self) -> (Vec<i64>, Vec<f64>) {
         let depth = self.sought.depth;
-        let mut ids = vec![-1; self.lists.len() * depth];
-        let mut scores = vec![f64::NAN; ids.len()];
-        for (query, list) in self.lists.iter_mut().enumerate() {
-            best(&mut list.found, depth);
-            for (rank, candidate) in list.found.iter().enumerate() {
-                ids[query * depth + rank] = candidate.id;
-                scores[query * depth + rank] = candidate.score;
-            }
-        }
-        (ids, scores)
+        table(self.lists.iter_mut().map(|lists| &mut lists.within), depth)
+    }
+
+    /// The same of all passages, `kept` a query.
+    #[must_use]
+    pub fn finish_kept(&mut self) -> (Vec<i64>, Vec<f64>) {
+        let kept = self.sought.kept;
+        table(self.lists.iter_mut().map(|lists| &mut lists.all), kept)
     }
 
     /// How many passages of each query score at or above its ceiling, and how many of the others below the floor;
     /// excluded ones are counted with the others.
     #[must_use]
     pub fn outside(&self) -> (Vec<i64>, Vec<i64>) {
-        let outside = self.lists.iter().map(|list| list.outside);
+        let outside = self.lists.iter().map(|lists| lists.within.outside);
         outside.map(|outside| (outside.too_high as i64, outside.too_low as i64)).unzip()
     }
 }
 
-/// Passages that queries must not be given, ascending, from rows of ids.
-///
-/// # Errors
-/// [`Error::Shape`] if the rows are not those of so many queries.
-pub fn excluded(layout: Layout<'_>, ids: &[i64], queries: usize) -> Result<Vec<Vec<i64>>, Error> {
-    layout.check("excluded", ids.len())?;
-    if layout.rows() != queries {
-        return Err(Error::Shape(format!("excluded: {} rows for {queries} queries", layout.rows())));
+fn table<'a>(lists: impl ExactSizeIterator<Item = &'a mut List>, depth: usize) -> (Vec<i64>, Vec<f64>) {
+    let mut ids = vec![-1; lists.len() * depth];
+    let mut scores = vec![f64::NAN; ids.len()];
+    for (query, list) in lists.enumerate() {
+        best(&mut list.found, depth);
+        for (rank, candidate) in list.found.iter().enumerate() {
+            ids[query * depth + rank] = candidate.id;
+            scores[query * depth + rank] = candidate.score;
+        }
     }
-    let row = |query| {
-        let mut row = ids[layout.cells(query)].to_vec();
-        row.sort_unstable();
-        row.dedup();
-        row
-    };
-    Ok((0..queries).map(row).collect())
+    (ids, scores)
 }
 
 #[cfg(test)]
@@ -191,7 +166,13 @@ mod tests {
     use proptest::prelude::*;
 
     fn sought(queries: usize, depth: usize) -> Sought {
-        Sought { depth, ceilings: vec![f64::INFINITY; queries], floor: f64::NEG_INFINITY, excluded: Vec::new() }
+        Sought {
+            depth,
+            ceilings: vec![f64::INFINITY; queries],
+            floor: f64::NEG_INFINITY,
+            excluded: Vec::new(),
+            kept: 0,
+        }
     }
 
     /// Ids and scores, best first, and how many are too high and too low, by the reported score of every pair.
@@ -236,7 +217,8 @@ mod tests {
             let input_roundoff = 1e-3;
             let all = Vectors { queries: &queries, passages: &passages, dimension: 3, similarity, rounded, input_roundoff };
             let excluded = excluded.into_iter().map(|ids| ids.into_iter().collect()).collect();
-            let sought = Sought { depth, ceilings: vec![ceiling; 20], floor, excluded };
+            let sought = Sought { depth, ceilings: vec![ceiling; 20], floor, excluded, kept: 7 };
+            let plain = Sought { floor: f64::NEG_INFINITY, ceilings: vec![f64::INFINITY; 20], excluded: Vec::new(), depth: 7, kept: 0 };
             let mut found = Best::new(sought.clone());
             let mut multiplied = Best::new(sought.clone());
             for (number, rows) in passages.chunks(3 * block).enumerate() {
@@ -256,10 +238,13 @@ mod tests {
                 let exact = Vectors { input_roundoff: 0.0, ..part };
                 prop_assert!(multiplied.search(exact, first).is_ok());
             }
+            let kept = found.finish_kept().0;
             let same = multiplied.finish().0 == found.finish().0 && multiplied.outside() == found.outside();
-            prop_assert!(same);
+            prop_assert!(same && multiplied.finish_kept().0 == kept);
             let ((ids, scores), outside) = (found.finish(), found.outside());
             for query in 0..20 {
+                let of_all: Vec<i64> = exhaustive(&all, &plain, query).0.iter().map(|&(id, _)| id).collect();
+                prop_assert_eq!(&kept[query * 7..][..of_all.len()], &of_all);
                 let (expected, (too_high, too_low)) = exhaustive(&all, &sought, query);
                 prop_assert_eq!((outside.0[query], outside.1[query]), (too_high, too_low));
                 for place in 0..depth {

@@ -21,20 +21,23 @@ type Outside<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i64>>);
 pub(crate) struct Best {
     queries: usize,
     depth: usize,
+    kept: usize,
     found: Mutex<search::Best>,
 }
 
 #[pymethods]
 impl Best {
-    /// `ceilings` are exclusive and a query's own, `floor` inclusive; `excluded` are passages as (layout, ids).
+    /// `ceilings` are exclusive and a query's own, `floor` inclusive; `excluded` are passages as (layout, ids). So many
+    /// of the best are `kept` besides, whatever the bounds.
     #[new]
-    #[pyo3(signature = (queries, depth, *, ceilings = None, floor = f64::NEG_INFINITY, excluded = None))]
+    #[pyo3(signature = (queries, depth, *, ceilings = None, floor = f64::NEG_INFINITY, excluded = None, kept = 0))]
     fn new(
         queries: usize,
         depth: usize,
         ceilings: Option<PyReadonlyArray1<'_, f64>>,
         floor: f64,
         excluded: Option<(RowLayout<'_>, PyReadonlyArray1<'_, i64>)>,
+        kept: usize,
     ) -> Result<Self, Failure> {
         let ceilings = match &ceilings {
             None => vec![f64::INFINITY; queries],
@@ -47,8 +50,8 @@ impl Best {
             None => Vec::new(),
             Some((layout, ids)) => search::excluded(layout.get("excluded")?, elements("excluded", ids)?, queries)?,
         };
-        let sought = Sought { depth, ceilings, floor, excluded };
-        Ok(Self { queries, depth, found: Mutex::new(search::Best::new(sought)) })
+        let sought = Sought { depth, ceilings, floor, excluded, kept };
+        Ok(Self { queries, depth, kept, found: Mutex::new(search::Best::new(sought)) })
     }
 
     /// Takes in a (queries, width) product of `queries` and `passages`, whose first row is passage number `first`.
@@ -109,6 +112,13 @@ impl Best {
     fn finish<'py>(&self, py: Python<'py>) -> Result<IdsAndScores<'py>, Failure> {
         let (ids, scores) = self.found.lock().unwrap_or_else(PoisonError::into_inner).finish();
         let shape = [self.queries, self.depth];
+        Ok((ids.into_pyarray(py).reshape(shape)?, scores.into_pyarray(py).reshape(shape)?))
+    }
+
+    /// The same of all passages, both (queries, kept).
+    fn finish_kept<'py>(&self, py: Python<'py>) -> Result<IdsAndScores<'py>, Failure> {
+        let (ids, scores) = self.found.lock().unwrap_or_else(PoisonError::into_inner).finish_kept();
+        let shape = [self.queries, self.kept];
         Ok((ids.into_pyarray(py).reshape(shape)?, scores.into_pyarray(py).reshape(shape)?))
     }
 
