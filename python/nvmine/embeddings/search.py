@@ -50,8 +50,8 @@ class Collection:
 class Searching:
     """How to search.
 
-    `memory` is for blocks and results, in bytes; torch multiplies on a `device`, if there is one; so many of each query's
-    best are `kept`.
+    `memory` is for blocks and results, in bytes; torch multiplies on a `device`, if there is one; so many of each
+    query's best are `kept`.
     """
 
     memory: int
