@@ -5,10 +5,11 @@ A row's scores are near the reported ones. How far the two can lie apart decides
 that could be among the best, and all about which the ceiling or the floor leaves a doubt.
 */
 
-use crate::select::{Candidate, best};
+use crate::select::Candidate;
 use crate::shortlist::{Outside, Zones, shortlist};
 
-/// One query's candidates, in order if there are enough, and how many passages lie outside its bounds, excluded ones among them.
+/// One query's candidates, the worst of them last if there are enough, and how many passages lie outside its bounds,
+/// excluded ones among them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct List {
     pub(crate) found: Vec<Candidate>,
@@ -87,7 +88,9 @@ impl List {
             }
         }
         if self.found.len() > before && self.found.len() >= depth {
-            best(&mut self.found, depth);
+            // The worst of the best is enough to know; they are put in order at the end.
+            self.found.select_nth_unstable_by(depth - 1, Candidate::order);
+            self.found.truncate(depth);
         }
     }
 }
