@@ -96,6 +96,32 @@ def test_equals_mining_the_full_matrix(name: str, data: st.DataObject) -> None:
     assert_same(found, expected)
 
 
+@pytest.mark.parametrize("name", ["perc", "margin", "naive", "margin, window", "uniform", "each", "max, drop"])
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_equal_passages_are_one_as_in_the_full_matrix(name: str, seed: int) -> None:
+    """Equal ones need not have equal vectors: one may lie above the ceiling and take the others with it."""
+    draw = np.random.default_rng(seed)
+    count, passages = draw.integers(1, 12), draw.integers(1, 70)
+    queries, corpus = (draw.integers(-1, 2, (rows, 4)).astype(np.float32) / 2 for rows in (count, passages))
+    identity = draw.integers(0, max(2, passages // draw.integers(1, 6)), passages) * 5
+    positives = [draw.integers(0, passages, draw.integers(1, 4)).tolist() for _ in range(count)]
+    scores = full_matrix(queries, corpus)
+    expected = nvmine.mine(
+        scores,
+        [scores[row, ids] for row, ids in enumerate(positives)],
+        pos_ids=positives,
+        identity=identity,
+        **POLICIES[name],
+    )
+    found = nvmine.mine_embeddings(queries, corpus, positives, identity=identity, **POLICIES[name])
+    np.testing.assert_array_equal(found.ids, expected.ids)
+    np.testing.assert_array_equal(found.scores, expected.scores)
+    found.audit.check()
+    np.testing.assert_array_equal(found.audit.candidates, expected.audit.candidates)
+    np.testing.assert_array_equal(found.audit.by_reason["positive"], expected.audit.by_reason["positive"])
+
+
 @pytest.mark.parametrize("similarity", ["dot", "cosine"])
 @pytest.mark.parametrize("kind", ["float32", "float16", "bfloat16"])
 @pytest.mark.parametrize("device", [None, "cpu"])

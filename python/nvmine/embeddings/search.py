@@ -17,6 +17,7 @@ import numpy.typing as npt
 from nvmine.arrays import Rows
 from nvmine.audit import REASONS, Audit
 from nvmine.data import Vectors
+from nvmine.embeddings.classes import Classes
 from nvmine.errors import NvmineError, SearchError
 from nvmine.keys import Keys
 from nvmine.mining import mine
@@ -90,7 +91,7 @@ class _Mining:
         window = fields["pool"]
         if window is None:
             window = policy.n if policy.sampling == "top" else len(collection.corpus)
-        self._members = None if collection.classes is None else _members(collection.classes)
+        self._classes = None if collection.classes is None else Classes(collection.classes)
         self._needed = min(fields["shift"] + window, len(collection.corpus))
 
     def all(self) -> Negatives:
@@ -100,14 +101,14 @@ class _Mining:
         # Without candidates: which rows there will be, and their ceilings.
         with self._named(queries):
             outline = mine(nothing, self._anchors, policy=replace(self._policy, on_short="keep", near_duplicate=None))
-        parts = _Parts(outline, self._policy.n, len(queries), self._searching.kept)
+        parts = _Parts(outline, self._collection, self._policy.n, self._searching.kept)
         rows, depth = np.arange(len(outline)), self._needed
         while rows.size:
             # A list while it grows to twice its depth and is copied out.
             step = max(1, self._searching.memory // 3 // (64 * max(1, depth + self._searching.kept)))
             hungry = [self._mine(parts, rows[start : start + step], depth) for start in range(0, len(rows), step)]
             rows, depth = np.concatenate(hungry), min(_DEEPER * depth, len(self._collection.corpus))
-        return parts.negatives(self._collection.positives, self._anchors)
+        return parts.negatives(self._anchors)
 
     def _mine(self, parts: _Parts, rows: Int64Array, depth: int) -> Int64Array:
         """Mines some rows from so many survivors each, and gives those for which that is too few."""
@@ -129,12 +130,32 @@ class _Mining:
             threads=searching.threads,
         )
         parts.keep(queries, found)
-        fed = self._fed(parts, rows, found, depth)
-        found = found.take(fed)
+        is_all = found.ids[:, -1:].max(axis=1, initial=-1) < 0
+        shadowed = self._shadowed(queries, bounds, found)
+        found.ids[shadowed] = -1
+        fed = is_all | self._fed(parts, rows, found, depth)
+        found, shadowed = found.take(fed), shadowed[fed].sum(axis=1)
         negatives = self._rule(parts, rows[fed], found, self._policy)
         excluded = excluded.take(np.flatnonzero(fed))
-        parts.put(rows[fed], negatives, self._whole_account(negatives, found, bounds[fed], excluded, queries[fed]))
-        return rows[~fed]
+        account = self._whole_account(negatives, found, shadowed, bounds[fed], excluded, queries[fed])
+        parts.put(rows[fed], negatives, account)
+        hungry: Int64Array = rows[~fed]
+        return hungry
+
+    def _shadowed(self, queries: Int64Array, ceilings: Float64Array, found: Found) -> npt.NDArray[np.bool_]:
+        """Which of the found passages are one with a passage at or above the ceiling, the better of the two."""
+        shadowed = np.zeros(found.ids.shape, np.bool_)
+        if self._classes is not None:
+            collection, cosine = self._collection, self._searching.cosine
+
+            def is_high(rows: Int64Array, ids: Int64Array) -> npt.NDArray[np.bool_]:
+                scores = rescore(collection.queries, queries[rows], collection.corpus, ids[:, None], cosine=cosine)
+                high: npt.NDArray[np.bool_] = scores[:, 0] >= ceilings[rows]
+                return high
+
+            rows, places = np.nonzero(found.ids >= 0)
+            shadowed[rows, places] = self._classes.any_equal(rows, found.ids[rows, places], is_high)
+        return shadowed
 
     def _fed(self, parts: _Parts, rows: Int64Array, found: Found, depth: int) -> npt.NDArray[np.bool_]:
         """The rows that no deeper survivor could change."""
@@ -143,7 +164,7 @@ class _Mining:
             return np.ones(len(rows), np.bool_)
         # A row that is short now may still be fed.
         negatives = self._rule(parts, rows, found, replace(self._policy, on_short="keep"))
-        fed: npt.NDArray[np.bool_] = (negatives.audit.survivors >= self._needed) | (found.ids[:, -1] < 0)
+        fed: npt.NDArray[np.bool_] = negatives.audit.survivors >= self._needed
         return fed
 
     def _rule(self, parts: _Parts, rows: Int64Array, found: Found, policy: Policy) -> Negatives:
@@ -176,16 +197,21 @@ class _Mining:
         pairs = []
         for listed in (collection.positives.take(queries), collection.exclude.take(queries)):
             row_of, ids = np.repeat(np.arange(len(queries)), np.diff(listed.ragged_offsets())), listed.values
-            if self._members is not None and collection.classes is not None:
-                known, members = self._members
-                equal = members.take(np.searchsorted(known, collection.classes[ids]))
+            if self._classes is not None:
+                equal = self._classes.equal_to(ids)
                 row_of, ids = np.repeat(row_of, np.diff(equal.ragged_offsets())), equal.values
             pairs.append(row_of * count + ids)
         row_of, ids = np.divmod(np.unique(np.concatenate(pairs)), max(1, count))
         return Rows(ids, None, offsets_of(np.bincount(row_of, minlength=len(queries))))
 
     def _whole_account(
-        self, negatives: Negatives, found: Found, ceilings: Float64Array, excluded: Rows, queries: Int64Array
+        self,
+        negatives: Negatives,
+        found: Found,
+        shadowed: Int64Array,
+        ceilings: Float64Array,
+        excluded: Rows,
+        queries: Int64Array,
     ) -> Int64Array:
         """What became of every passage of the corpus, and not of the found ones alone."""
         collection, count = self._collection, len(self._collection.corpus)
@@ -199,9 +225,10 @@ class _Mining:
         # Excluded passages are rejected as such, whatever they score.
         too_high = found.too_high - np.bincount(row_of[is_high], minlength=len(queries))
         too_low = found.too_low - np.bincount(row_of[is_low], minlength=len(queries))
-        beyond = count - (found.ids >= 0).sum(axis=1) - per_row - too_high - too_low
+        beyond = count - (found.ids >= 0).sum(axis=1) - shadowed - per_row - too_high - too_low
         for reason, more in (
             ("positive", per_row),
+            ("duplicate", shadowed),
             ("floor", too_low),
             ("ceiling", np.where(np.isneginf(ceilings), 0, too_high)),
             ("no_anchor", np.where(np.isneginf(ceilings), too_high, 0)),
@@ -225,22 +252,15 @@ class _Mining:
             raise type(error)(error.message, row=row, query=name) from None
 
 
-def _members(classes: Int64Array) -> tuple[Int64Array, Rows]:
-    """The classes in order, and the passages of each."""
-    order = np.argsort(classes, kind="stable")
-    known, starts = np.unique(classes[order], return_index=True)
-    return known, Rows(order, None, np.append(starts, len(classes)))
-
-
 class _Parts:
     """The result, filled in row by row."""
 
-    def __init__(self, outline: Negatives, n: int, queries: int, kept: int) -> None:
-        self.outline = outline
+    def __init__(self, outline: Negatives, collection: Collection, n: int, kept: int) -> None:
+        self.outline, self._collection = outline, collection
+        queries = len(collection.queries)
         self._ids = np.full((len(outline), n), -1, np.int64)
         self._scores = np.full((len(outline), n), np.nan)
         self._counts = np.zeros(len(outline), np.int64)
-        self._candidates = np.zeros(len(outline), np.int64)
         self._rejected = np.zeros((len(outline), len(REASONS)), np.int64)
         self._kept_ids = np.full((queries, kept), -1, np.int64)
         self._kept_scores = np.full((queries, kept), np.nan)
@@ -249,16 +269,17 @@ class _Parts:
         """Results of some rows, and what became of every passage."""
         self._ids[rows], self._scores[rows], self._counts[rows] = negatives.ids, negatives.scores, negatives.counts
         self._rejected[rows] = rejected
-        self._candidates[rows] = negatives.counts + rejected.sum(axis=1)
 
     def keep(self, queries: Int64Array, found: Found) -> None:
         """The best of all, which are the same for each row of a query."""
         self._kept_ids[queries], self._kept_scores[queries] = found.kept_ids, found.kept_scores
 
-    def negatives(self, positives: Rows, anchors: Rows) -> Negatives:
+    def negatives(self, anchors: Rows) -> Negatives:
         """All of them."""
-        kept = Candidates(self._kept_ids, self._kept_scores, positives, anchors) if self._kept_ids.shape[1] else None
-        audit = Audit(self._candidates, self._counts, self._rejected)
+        kept = None
+        if self._kept_ids.shape[1]:
+            kept = Candidates(self._kept_ids, self._kept_scores, self._collection.positives, anchors)
+        audit = Audit(np.full(len(self.outline), len(self._collection.corpus)), self._counts, self._rejected)
         audit.check()
         return replace(
             self.outline, ids=self._ids, scores=self._scores, counts=self._counts, audit=audit, candidates=kept
