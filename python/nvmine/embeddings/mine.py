@@ -11,8 +11,9 @@ from __future__ import annotations
 from typing import Any, Literal, Unpack
 
 from nvmine.arrays import read_column, signed
+from nvmine.embeddings.collection import Collection
 from nvmine.embeddings.inputs import read_passages, read_vectors
-from nvmine.embeddings.search import Collection, Searching, mine_collection
+from nvmine.embeddings.search import Searching, mine_collection
 from nvmine.errors import PolicyError, ShapeError
 from nvmine.keys import read_keys
 from nvmine.negatives import Negatives

@@ -15,36 +15,22 @@ import numpy as np
 import numpy.typing as npt
 
 from nvmine.arrays import Rows
-from nvmine.audit import REASONS, Audit
-from nvmine.data import Vectors
+from nvmine.audit import REASONS
 from nvmine.embeddings.classes import Classes
+from nvmine.embeddings.collection import Collection
+from nvmine.embeddings.parts import Parts
 from nvmine.errors import NvmineError, SearchError
-from nvmine.keys import Keys
 from nvmine.mining import mine
-from nvmine.negatives import Candidates, Negatives
+from nvmine.negatives import Negatives
 from nvmine.policy import Policy
 from nvmine.ragged import offsets_of
 from nvmine.search import Found, Sought, rescore, search_blocks
-from nvmine.shingles import Shingles
 
 Int64Array = npt.NDArray[np.int64]
 Float64Array = npt.NDArray[np.float64]
 
 # How much deeper a row is searched again.
 _DEEPER = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Collection:
-    """Queries, the corpus, and what is known of either; passages are row numbers of the corpus."""
-
-    queries: Vectors
-    corpus: Vectors
-    positives: Rows
-    exclude: Rows
-    keys: Keys | None
-    classes: Int64Array | None
-    texts: tuple[Shingles, Shingles | None] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +56,7 @@ def mine_collection(collection: Collection, policy: Policy, searching: Searching
     )
     _refuse_infinite(collection, numbers, scores[:, 0])
     anchors = Rows(scores[:, 0], None, collection.positives.ragged_offsets())
-    return _Mining(collection, policy, searching, anchors).all()
+    return _Mining(collection, policy, searching, anchors).negatives()
 
 
 def _refuse_infinite(collection: Collection, queries: Int64Array, scores: Float64Array) -> None:
@@ -83,6 +69,8 @@ def _refuse_infinite(collection: Collection, queries: Int64Array, scores: Float6
 
 
 class _Mining:
+    """One policy for one collection."""
+
     def __init__(self, collection: Collection, policy: Policy, searching: Searching, anchors: Rows) -> None:
         self._collection, self._policy, self._searching, self._anchors = collection, policy, searching, anchors
         fields = policy.resolved()
@@ -94,14 +82,14 @@ class _Mining:
         self._classes = None if collection.classes is None else Classes(collection.classes)
         self._needed = min(fields["shift"] + window, len(collection.corpus))
 
-    def all(self) -> Negatives:
-        """Every row, as many at once as the budget allows."""
+    def negatives(self) -> Negatives:
+        """Mines every row, as many at once as the budget allows."""
         queries = np.arange(len(self._collection.queries))
         nothing = Rows(np.empty(0), (len(queries), 0), None)
         # Without candidates: which rows there will be, and their ceilings.
         with self._named(queries):
             outline = mine(nothing, self._anchors, policy=replace(self._policy, on_short="keep", near_duplicate=None))
-        parts = _Parts(outline, self._collection, self._policy.n, self._searching.kept)
+        parts = Parts(outline, self._collection, self._policy.n, self._searching.kept)
         rows, depth = np.arange(len(outline)), self._needed
         while rows.size:
             # A list while it grows to twice its depth and is copied out.
@@ -110,7 +98,7 @@ class _Mining:
             rows, depth = np.concatenate(hungry), min(_DEEPER * depth, len(self._collection.corpus))
         return parts.negatives(self._anchors)
 
-    def _mine(self, parts: _Parts, rows: Int64Array, depth: int) -> Int64Array:
+    def _mine(self, parts: Parts, rows: Int64Array, depth: int) -> Int64Array:
         """Mines some rows from so many survivors each, and gives those for which that is too few."""
         collection = self._collection
         queries, ceilings = parts.outline.queries[rows], parts.outline.ceilings[rows]
@@ -157,7 +145,7 @@ class _Mining:
             shadowed[rows, places] = self._classes.any_equal(rows, found.ids[rows, places], is_high)
         return shadowed
 
-    def _fed(self, parts: _Parts, rows: Int64Array, found: Found, depth: int) -> npt.NDArray[np.bool_]:
+    def _fed(self, parts: Parts, rows: Int64Array, found: Found, depth: int) -> npt.NDArray[np.bool_]:
         """The rows that no deeper survivor could change."""
         collection = self._collection
         if depth == len(collection.corpus) or (collection.classes is None and collection.texts is None):
@@ -167,7 +155,7 @@ class _Mining:
         fed: npt.NDArray[np.bool_] = negatives.audit.survivors >= self._needed
         return fed
 
-    def _rule(self, parts: _Parts, rows: Int64Array, found: Found, policy: Policy) -> Negatives:
+    def _rule(self, parts: Parts, rows: Int64Array, found: Found, policy: Policy) -> Negatives:
         """Negatives of some rows, from what was found for them."""
         collection, outline = self._collection, parts.outline
         queries = outline.queries[rows]
@@ -250,37 +238,3 @@ class _Mining:
             row, keys = int(queries[error.row]), self._collection.keys
             name = None if keys is None else str(keys.names[row])
             raise type(error)(error.message, row=row, query=name) from None
-
-
-class _Parts:
-    """The result, filled in row by row."""
-
-    def __init__(self, outline: Negatives, collection: Collection, n: int, kept: int) -> None:
-        self.outline, self._collection = outline, collection
-        queries = len(collection.queries)
-        self._ids = np.full((len(outline), n), -1, np.int64)
-        self._scores = np.full((len(outline), n), np.nan)
-        self._counts = np.zeros(len(outline), np.int64)
-        self._rejected = np.zeros((len(outline), len(REASONS)), np.int64)
-        self._kept_ids = np.full((queries, kept), -1, np.int64)
-        self._kept_scores = np.full((queries, kept), np.nan)
-
-    def put(self, rows: Int64Array, negatives: Negatives, rejected: Int64Array) -> None:
-        """Results of some rows, and what became of every passage."""
-        self._ids[rows], self._scores[rows], self._counts[rows] = negatives.ids, negatives.scores, negatives.counts
-        self._rejected[rows] = rejected
-
-    def keep(self, queries: Int64Array, found: Found) -> None:
-        """The best of all, which are the same for each row of a query."""
-        self._kept_ids[queries], self._kept_scores[queries] = found.kept_ids, found.kept_scores
-
-    def negatives(self, anchors: Rows) -> Negatives:
-        """All of them."""
-        kept = None
-        if self._kept_ids.shape[1]:
-            kept = Candidates(self._kept_ids, self._kept_scores, self._collection.positives, anchors)
-        audit = Audit(np.full(len(self.outline), len(self._collection.corpus)), self._counts, self._rejected)
-        audit.check()
-        return replace(
-            self.outline, ids=self._ids, scores=self._scores, counts=self._counts, audit=audit, candidates=kept
-        )
