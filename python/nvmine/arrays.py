@@ -18,7 +18,7 @@ import numpy.typing as npt
 from nvmine import _core
 from nvmine.errors import DtypeError, NvmineError, ShapeError
 from nvmine.foreign import Array, Bfloat16, is_arrow, to_numpy, type_name
-from nvmine.ragged import take_rows
+from nvmine.ragged import offsets_of, take_rows
 
 Kind = Literal["scores", "ids"]
 
@@ -51,6 +51,10 @@ class Rows:
             return self.offsets
         rows, columns = self.shape or (0, 0)
         return np.arange(rows + 1, dtype=np.int64) * columns
+
+    def row_of(self) -> npt.NDArray[np.int64]:
+        """The row of each value."""
+        return np.repeat(np.arange(len(self)), np.diff(self.ragged_offsets()))
 
     def take(self, rows: npt.NDArray[np.int64]) -> Rows:
         """Some of the rows, ragged."""
@@ -166,7 +170,7 @@ def _from_sequence(name: str, data: Sequence[Any], kind: Kind) -> Rows:
             raise type(error)(error.message, row=number) from None
         # Mixed types meet in a wider one, in which the bits of bfloat16 would be numbers.
         rows.append(widened(values) if isinstance(array, Bfloat16) else values)
-    offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
+    offsets = offsets_of(np.array([len(row) for row in rows], np.int64))
     # An empty row has a type of its own that should not decide for the others.
     filled = [row for row in rows if row.size]
     if kind == "ids" and len({row.dtype for row in filled}) > 1:

@@ -192,11 +192,9 @@ def _wants_reasons(counts: str) -> bool:
 
 def _result_rows(positives: Rows, *, each: bool) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """The query of every row of the result, and which of its positives is the anchor."""
-    numbers = np.arange(len(positives), dtype=np.int64)
     if not each:
-        return numbers, np.full(len(positives), -1, np.int64)
-    offsets = positives.ragged_offsets()
-    queries = np.repeat(numbers, np.diff(offsets))
+        return np.arange(len(positives), dtype=np.int64), np.full(len(positives), -1, np.int64)
+    offsets, queries = positives.ragged_offsets(), positives.row_of()
     return queries, np.arange(len(queries), dtype=np.int64) - (offsets[:-1] - offsets[0])[queries]
 
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from nvmine.errors import DtypeError, ShapeError
 from nvmine.foreign import Bfloat16, type_name
+from nvmine.ragged import offsets_of
 
 Float32Array = npt.NDArray[np.float32]
 
@@ -47,7 +48,7 @@ class Vectors:
                     f"vector shard {number} is {type_name(shard)}, expected float16, bfloat16 (torch) or float32"
                 )
         self._shards = list(shards)
-        self._starts = np.concatenate([[0], np.cumsum([len(shard) for shard in shards])])
+        self._starts = offsets_of(np.array([len(shard) for shard in shards], np.int64))
 
     def __len__(self) -> int:
         return int(self._starts[-1])

@@ -46,7 +46,7 @@ class Classes:
         pairs, pair_of = np.unique(rows[several] * count + classes[several], return_inverse=True)
         row_of, classes = np.divmod(pairs, count)
         equal = self._members.take(classes)
-        asked = np.repeat(np.arange(len(pairs)), np.diff(equal.ragged_offsets()))
+        asked = equal.row_of()
         found = np.zeros(len(pairs), np.bool_)
         found[asked[holds(row_of[asked], equal.values)]] = True
         result = np.zeros(len(passages), np.bool_)

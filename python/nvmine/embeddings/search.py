@@ -50,7 +50,7 @@ class Searching:
 
 def mine_collection(collection: Collection, policy: Policy, searching: Searching) -> Negatives:
     """The negatives of all queries."""
-    numbers = np.repeat(np.arange(len(collection.positives)), np.diff(collection.positives.ragged_offsets()))
+    numbers = collection.positives.row_of()
     scores = rescore(
         collection.queries, numbers, collection.corpus, collection.positives.values[:, None], cosine=searching.cosine
     )
@@ -184,10 +184,10 @@ class _Mining:
         collection, count = self._collection, len(self._collection.corpus)
         pairs = []
         for listed in (collection.positives.take(queries), collection.exclude.take(queries)):
-            row_of, ids = np.repeat(np.arange(len(queries)), np.diff(listed.ragged_offsets())), listed.values
+            row_of, ids = listed.row_of(), listed.values
             if self._classes is not None:
                 equal = self._classes.equal_to(ids)
-                row_of, ids = np.repeat(row_of, np.diff(equal.ragged_offsets())), equal.values
+                row_of, ids = row_of[equal.row_of()], equal.values
             pairs.append(row_of * count + ids)
         row_of, ids = np.divmod(np.unique(np.concatenate(pairs)), max(1, count))
         return Rows(ids, None, offsets_of(np.bincount(row_of, minlength=len(queries))))
@@ -204,8 +204,7 @@ class _Mining:
         """What became of every passage of the corpus, and not of the found ones alone."""
         collection, count = self._collection, len(self._collection.corpus)
         account = negatives.audit.by_reason
-        per_row = np.diff(excluded.ragged_offsets())
-        row_of = np.repeat(np.arange(len(queries)), per_row)
+        per_row, row_of = np.diff(excluded.ragged_offsets()), excluded.row_of()
         ids, cosine = excluded.values[:, None], self._searching.cosine
         scores = rescore(collection.queries, queries[row_of], collection.corpus, ids, cosine=cosine)[:, 0]
         is_high = scores >= ceilings[row_of]

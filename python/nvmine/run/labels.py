@@ -10,6 +10,7 @@ import polars as pl
 
 from nvmine.data import Dataset, identity_classes, self_passages
 from nvmine.foreign import list_column
+from nvmine.ragged import take_rows
 from nvmine.shingles import Shingles
 
 Int64Array = npt.NDArray[np.int64]
@@ -70,7 +71,5 @@ class Labels:
 
 
 def _gather(offsets: Int64Array, values: Int64Array, rows: Int64Array) -> tuple[Int64Array, Int64Array]:
-    counts = offsets[rows + 1] - offsets[rows]
-    if not len(rows):
-        return np.empty(0, np.int64), counts
-    return np.concatenate([values[offsets[row] : offsets[row + 1]] for row in rows]), counts
+    taken, places = take_rows(offsets, rows)
+    return values[places], np.diff(taken)
