@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nvmine import _core
-from nvmine.errors import DtypeError, ShapeError
+from nvmine.errors import DtypeError, NvmineError, ShapeError
 from nvmine.foreign import Array, Bfloat16, is_arrow, to_numpy, type_name
 
 
@@ -50,6 +50,11 @@ def read_keys(name: str, data: Any) -> Keys:
     if array.dtype.kind in "UO" and all(isinstance(key, str) for key in texts):
         return Keys(text_keys(texts), texts)
     raise DtypeError(f"{name} must be whole numbers or strings, not {type_name(array)}")
+
+
+def named(error: NvmineError, row: int, keys: Keys | None) -> NvmineError:
+    """The error as one of this query, by its name where it has one."""
+    return type(error)(error.message, row=row, query=None if keys is None else str(keys.names[row]))
 
 
 def text_keys(texts: Sequence[str]) -> npt.NDArray[np.uint64]:

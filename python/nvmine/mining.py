@@ -15,7 +15,7 @@ from nvmine import _core
 from nvmine.arrays import Rows, read_column, read_rows, signed, widened
 from nvmine.audit import Audit
 from nvmine.errors import NvmineError, PolicyError, ShapeError
-from nvmine.keys import read_keys
+from nvmine.keys import named, read_keys
 from nvmine.negatives import Negatives
 from nvmine.policy import Policy, PolicyFields, takes_policy_fields
 from nvmine.shingles import Shingles, read_shingles
@@ -143,8 +143,6 @@ def mine(
             exclusions[name] = (rows.layout, signed(rows.values))
     texts = None
     if chosen.near_duplicate is not None:
-        if passage_texts is None:
-            raise PolicyError("compares texts: give passage_texts, a Shingles or texts by id", column="near_duplicate")
         passages, own = read_shingles(passage_texts, query_texts, thread_count(threads))
         if own is not None and len(own) != len(score_rows):
             raise ShapeError(f"query_texts has {len(own)} texts for {len(score_rows)} queries")
@@ -170,7 +168,7 @@ def mine(
     except NvmineError as error:
         if error.row is None or query_keys is None or error.row >= len(query_keys.names):
             raise
-        raise type(error)(error.message, row=error.row, query=str(query_keys.names[error.row])) from None
+        raise named(error, error.row, query_keys) from None
     queries, anchors = _result_rows(positives, each=chosen.anchor == "each")
     return Negatives(
         ids=result["ids"],

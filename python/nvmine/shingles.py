@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nvmine import _core
-from nvmine.errors import DtypeError, ShapeError
+from nvmine.errors import DtypeError, PolicyError, ShapeError
 from nvmine.ragged import take_rows
 from nvmine.whole_numbers import thread_count, whole_number
 from nvmine.words import words_of
@@ -138,11 +138,15 @@ def read_shingles(passages: Any, queries: Any, threads: int | None) -> tuple[Shi
 
     Raises
     ------
+    PolicyError
+        There are no passages, but a policy compares them.
     ShapeError
         The sizes differ.
     DtypeError
         They hold something else than texts.
     """
+    if passages is None:
+        raise PolicyError("compares texts: give passage_texts, a Shingles or texts by id", column="near_duplicate")
     given = [texts.words for texts in (passages, queries) if isinstance(texts, Shingles)]
     size = given[0] if given else WORDS
     if any(other != size for other in given):

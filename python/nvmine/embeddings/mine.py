@@ -136,8 +136,6 @@ def mine_embeddings(
         raise ShapeError(f"identity has {len(classes)} numbers for {len(passages)} passages")
     texts = None
     if chosen.near_duplicate is not None:
-        if passage_texts is None:
-            raise PolicyError("compares texts: give passage_texts, a Shingles or texts by id", column="near_duplicate")
         texts = read_shingles(passage_texts, query_texts, searching.threads)
         for name, shingles, rows in (("passage", texts[0], passages), ("query", texts[1], own)):
             if shingles is not None and len(shingles) != len(rows):

@@ -20,6 +20,7 @@ from nvmine.embeddings.classes import Classes
 from nvmine.embeddings.collection import Collection
 from nvmine.embeddings.parts import Parts
 from nvmine.errors import NvmineError, SearchError
+from nvmine.keys import named
 from nvmine.mining import mine
 from nvmine.negatives import Negatives
 from nvmine.policy import Policy
@@ -106,7 +107,9 @@ class _Mining:
         # A query that is skipped, having no positive, has no ceiling: nothing is looked for.
         bounds = np.where(np.isnan(ceilings), -np.inf, ceilings)
         searching = self._searching
-        sought = Sought(depth, bounds, self._floor, (excluded.ragged_offsets(), excluded.values), searching.kept)
+        # Who is searched again, deeper, has those to keep already.
+        kept = searching.kept if depth == self._needed else 0
+        sought = Sought(depth, bounds, self._floor, (excluded.ragged_offsets(), excluded.values), kept)
         found = search_blocks(
             collection.queries,
             queries,
@@ -117,7 +120,8 @@ class _Mining:
             device=searching.device,
             threads=searching.threads,
         )
-        parts.keep(queries, found)
+        if kept:
+            parts.keep(queries, found)
         is_all = found.ids[:, -1:].max(axis=1, initial=-1) < 0
         shadowed = self._shadowed(queries, bounds, found)
         found.ids[shadowed] = -1
@@ -234,6 +238,4 @@ class _Mining:
         except NvmineError as error:
             if error.row is None or error.row >= len(queries):
                 raise
-            row, keys = int(queries[error.row]), self._collection.keys
-            name = None if keys is None else str(keys.names[row])
-            raise type(error)(error.message, row=row, query=name) from None
+            raise named(error, int(queries[error.row]), self._collection.keys) from None

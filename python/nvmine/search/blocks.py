@@ -105,7 +105,7 @@ def search_blocks(
     # Blocks of one size.
     step = math.ceil(len(rows) / math.ceil(len(rows) / most)) if len(rows) else 1
     # On a GPU the scores of a block are held whole.
-    scores = 4 * min(step, max(1, len(rows))) if device is not None else 0
+    scores = 0 if device is None else 4 * step
     width = max(1, min(_MOST_PASSAGES, third // (8 * passages.dimension + scores)))
     # One of no rows where there are none.
     blocks = [slice(start, min(start + step, len(rows))) for start in range(0, max(1, len(rows)), step)]

@@ -19,7 +19,7 @@ Int64Array = npt.NDArray[np.int64]
 Float32Array = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
 
-# More at once gain nothing: the passages are read once for all of them.
+# More at once hardly gain: reading the passages again is little beside so many products.
 _MOST_QUERIES = 4096
 
 

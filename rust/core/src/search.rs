@@ -2,12 +2,12 @@
 The best candidates of many queries, found block by block in a score matrix that is never held whole.
 
 A block comes from a matrix product, whose scores are near the reported ones ([`dot`](crate::dot)) but not equal to them.
-Every passage that could be among the best, given how far the two can differ, is scored again ([`list`](crate::list)); the others are provably worse. So the outcome is exact and does not depend on the size of blocks or on
-who multiplied them. What lies above a query's ceiling or below the floor is counted, exactly too.
+Every passage that could be among the best, given how far the two can differ, is scored again ([`list`](crate::list));
+the others are provably worse. So the outcome is exact and does not depend on the size of blocks or on who multiplied them. What lies above a query's ceiling or below the floor is counted, exactly too.
 */
 
 use crate::error::Error;
-use crate::list::{List, Scratch};
+use crate::list::{Bounds, List, Scratch};
 use crate::product::product;
 use crate::rescored::Rescored;
 pub use crate::rescored::Vectors;
@@ -15,18 +15,6 @@ use crate::select::best;
 use crate::sought::Lists;
 pub use crate::sought::{Sought, excluded};
 use rayon::prelude::*;
-
-/// What a block of scores is worth.
-#[derive(Debug, Clone, Copy)]
-pub enum Scoring<'a> {
-    /// The scores are final; those that are not above `above` are no candidates.
-    Final {
-        /// Exclusive lower bound.
-        above: f32,
-    },
-    /// The scores choose a shortlist, and what these vectors give is reported.
-    Rescored(Vectors<'a>),
-}
 
 /// Queries and passages of a tile: its scores stay in the nearer caches.
 const TILE: usize = 512;
@@ -48,12 +36,37 @@ impl Best {
         Self { sought, lists }
     }
 
-    /// Takes in the scores of all queries against passages `first..first + width`, `width` a row.
+    /// Takes in the product of these vectors, `width` scores a query of passages `first..`: it chooses a shortlist, and
+    /// what the vectors themselves give is reported.
     ///
     /// # Errors
     /// [`Error::Shape`] if the block is not a row of `width` scores a query, or vectors do not fit it;
     /// [`Error::VectorNotFinite`] naming a vector that cannot be scored.
-    pub fn update(&mut self, scores: &[f32], width: usize, first: i64, scoring: Scoring<'_>) -> Result<(), Error> {
+    pub fn update(&mut self, scores: &[f32], width: usize, first: i64, vectors: Vectors<'_>) -> Result<(), Error> {
+        let rescored = Rescored::of(vectors, self.lists.len(), width, first)?;
+        self.each(scores, width, |query, list, bounds, row, scratch| {
+            rescored.take(query, list, bounds, row, 0, scratch);
+        })
+    }
+
+    /// Takes in final scores, `width` a query of passages `first..`; those that are not above `above` are no candidates.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the block is not a row of `width` scores a query.
+    pub fn update_final(&mut self, scores: &[f32], width: usize, first: i64, above: f32) -> Result<(), Error> {
+        self.each(scores, width, |_, list, bounds, row, scratch| {
+            let report = |passage: usize| Some(row[passage]).filter(|&score| score > above).map(f64::from);
+            list.take(bounds, row, first, 0.0, scratch, report);
+        })
+    }
+
+    /// Goes through the rows of a block.
+    fn each(
+        &mut self,
+        scores: &[f32],
+        width: usize,
+        take: impl Fn(usize, &mut List, Bounds<'_>, &[f32], &mut Scratch) + Sync,
+    ) -> Result<(), Error> {
         if self.lists.len().checked_mul(width) != Some(scores.len()) {
             let queries = self.lists.len();
             return Err(Error::Shape(format!("{} scores are not {queries} rows of {width}", scores.len())));
@@ -61,22 +74,11 @@ impl Best {
         if width == 0 {
             return Ok(());
         }
-        let rescored = match scoring {
-            Scoring::Final { .. } => None,
-            Scoring::Rescored(vectors) => Some(Rescored::of(vectors, self.lists.len(), width, first)?),
-        };
         let sought = &self.sought;
         self.lists.par_iter_mut().zip(scores.par_chunks_exact(width)).enumerate().for_each_init(
             Scratch::default,
             |scratch, (query, (lists, row))| {
-                sought.offer(query, lists, |list, bounds| match (&rescored, scoring) {
-                    (Some(rescored), _) => rescored.take(query, list, bounds, row, 0, scratch),
-                    (None, Scoring::Final { above }) => {
-                        let report = |passage: usize| Some(row[passage]).filter(|&score| score > above).map(f64::from);
-                        list.take(bounds, row, first, 0.0, scratch, report);
-                    }
-                    (None, Scoring::Rescored(_)) => {}
-                });
+                sought.offer(query, lists, |list, bounds| take(query, list, bounds, row, scratch));
             },
         );
         Ok(())
@@ -234,7 +236,7 @@ mod tests {
                     }
                 }
                 let (part, first) = (Vectors { passages: rows, ..all }, (number * block) as i64);
-                prop_assert!(found.update(&scores, width, first, Scoring::Rescored(part)).is_ok());
+                prop_assert!(found.update(&scores, width, first, part).is_ok());
                 let exact = Vectors { input_roundoff: 0.0, ..part };
                 prop_assert!(multiplied.search(exact, first).is_ok());
             }
@@ -259,9 +261,8 @@ mod tests {
     #[test]
     fn final_scores_are_taken_as_they_are() {
         let mut found = Best::new(sought(1, 3));
-        let scoring = Scoring::Final { above: 0.0 };
-        assert_eq!(found.update(&[0.0, 2.0], 2, 0, scoring), Ok(()));
-        assert_eq!(found.update(&[2.0, -1.0, 0.5], 3, 2, scoring), Ok(()));
+        assert_eq!(found.update_final(&[0.0, 2.0], 2, 0, 0.0), Ok(()));
+        assert_eq!(found.update_final(&[2.0, -1.0, 0.5], 3, 2, 0.0), Ok(()));
         assert_eq!(found.finish().0, [1, 2, 4]);
     }
 
@@ -277,8 +278,8 @@ mod tests {
     #[test]
     fn vectors_that_are_not_finite_are_named() {
         let mut found = Best::new(sought(1, 1));
-        let scoring = Scoring::Rescored(Vectors { passages: &[1.0, 0.0, f32::NAN, 0.0], ..PAIR });
-        let outcome = found.update(&[1.0, 0.0], 2, 10, scoring);
+        let vectors = Vectors { passages: &[1.0, 0.0, f32::NAN, 0.0], ..PAIR };
+        let outcome = found.update(&[1.0, 0.0], 2, 10, vectors);
         assert_eq!(outcome, Err(Error::VectorNotFinite { what: "passage", row: 11 }));
     }
 
@@ -287,9 +288,9 @@ mod tests {
     fn a_product_that_overflows_says_nothing() {
         let mut found = Best::new(Sought { ceilings: vec![4e76], ..sought(1, 4) });
         let passages = [2e38, 1.0, 3e38, 0.0, -2e38, 0.0, 1e38, 1e38];
-        let scoring = Scoring::Rescored(Vectors { queries: &[2e38, -2e38], passages: &passages, ..PAIR });
+        let vectors = Vectors { queries: &[2e38, -2e38], passages: &passages, ..PAIR };
         let block = [f32::INFINITY, f32::INFINITY, f32::NEG_INFINITY, f32::NAN];
-        assert_eq!(found.update(&block, 4, 0, scoring), Ok(()));
+        assert_eq!(found.update(&block, 4, 0, vectors), Ok(()));
         assert_eq!(found.finish().0, [0, 3, 2, -1]);
         assert_eq!(found.outside(), (vec![1], vec![0]));
     }

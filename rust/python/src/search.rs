@@ -8,7 +8,7 @@ use numpy::{
 };
 use nvmine_core::Error;
 use nvmine_core::dot::{self, Similarity};
-use nvmine_core::search::{self, Scoring, Sought, Vectors};
+use nvmine_core::search::{self, Sought, Vectors};
 use pyo3::prelude::*;
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
@@ -72,8 +72,9 @@ impl Best {
         input_roundoff: f64,
         threads: Option<NonZeroUsize>,
     ) -> Result<(), Failure> {
-        let scoring = Scoring::Rescored(vectors(&queries, &passages, cosine, rounded, input_roundoff)?);
-        self.take(py, &scores, first, scoring, threads)
+        let vectors = vectors(&queries, &passages, cosine, rounded, input_roundoff)?;
+        let (block, width) = self.block(&scores)?;
+        self.with(py, threads, |found| found.update(block, width, first, vectors))
     }
 
     /// Takes in passages, whose first is number `first`, by the core's own product.
@@ -90,9 +91,7 @@ impl Best {
         threads: Option<NonZeroUsize>,
     ) -> Result<(), Failure> {
         let vectors = vectors(&queries, &passages, cosine, rounded, 0.0)?;
-        detached(py, threads, || self.found.lock().unwrap_or_else(PoisonError::into_inner).search(vectors, first))??;
-        py.check_signals()?;
-        Ok(())
+        self.with(py, threads, |found| found.search(vectors, first))
     }
 
     /// Takes in (queries, width) final scores; those not above `above` are no candidates.
@@ -105,7 +104,8 @@ impl Best {
         above: f32,
         threads: Option<NonZeroUsize>,
     ) -> Result<(), Failure> {
-        self.take(py, &scores, first, Scoring::Final { above }, threads)
+        let (block, width) = self.block(&scores)?;
+        self.with(py, threads, |found| found.update_final(block, width, first, above))
     }
 
     /// Ids (-1 where there are no more) and scores (NaN there), both (queries, depth), best first.
@@ -130,23 +130,23 @@ impl Best {
 }
 
 impl Best {
-    fn take(
-        &self,
-        py: Python<'_>,
-        scores: &PyReadonlyArray2<'_, f32>,
-        first: i64,
-        scoring: Scoring<'_>,
-        threads: Option<NonZeroUsize>,
-    ) -> Result<(), Failure> {
+    /// The scores of a block, and how many a query has.
+    fn block<'a>(&self, scores: &'a PyReadonlyArray2<'_, f32>) -> Result<(&'a [f32], usize), Failure> {
         if scores.shape()[0] != self.queries {
             let (rows, queries) = (scores.shape()[0], self.queries);
             return Err(Error::Shape(format!("{rows} rows of scores for {queries} queries")).into());
         }
-        let (block, width) = (matrix("scores", scores)?, scores.shape()[1]);
-        let found = &self.found;
-        detached(py, threads, || {
-            found.lock().unwrap_or_else(PoisonError::into_inner).update(block, width, first, scoring)
-        })??;
+        Ok((matrix("scores", scores)?, scores.shape()[1]))
+    }
+
+    /// Works on what is found with the interpreter free, and lets an interrupt through.
+    fn with(
+        &self,
+        py: Python<'_>,
+        threads: Option<NonZeroUsize>,
+        work: impl FnOnce(&mut search::Best) -> Result<(), Error> + Send,
+    ) -> Result<(), Failure> {
+        detached(py, threads, || work(&mut self.found.lock().unwrap_or_else(PoisonError::into_inner)))??;
         py.check_signals()?;
         Ok(())
     }
