@@ -14,6 +14,7 @@ __all__ = [
     "jaccard",
     "jaccard_matrix",
     "mine",
+    "reach",
     "read_arrow",
     "score_pairs",
     "shingles",
@@ -22,6 +23,7 @@ __all__ = [
 _Hashes = tuple[npt.NDArray[np.int64], npt.NDArray[np.uint64]]
 _Layout = tuple[int, int] | npt.NDArray[np.int64]
 _Lists = tuple[int, npt.NDArray[np.int64], npt.NDArray[np.int64]]
+_Zone = npt.NDArray[np.float32]
 
 VERSION: Final[str]
 REASONS: Final[list[str]]
@@ -65,17 +67,23 @@ class Best:
         excluded: tuple[_Layout, npt.NDArray[np.int64]] | None = None,
         kept: int = 0,
     ) -> Best: ...
-    def update(
+    def zones(
+        self, /, reach: npt.NDArray[np.float64], *, kept: bool = False
+    ) -> tuple[_Zone, _Zone, _Zone, _Zone, _Zone, npt.NDArray[np.int64]]: ...
+    def update_listed(
         self,
         /,
-        scores: npt.NDArray[np.float32],
         queries: npt.NDArray[np.float32],
         passages: npt.NDArray[np.float32],
         first: int,
+        offsets: npt.NDArray[np.int64],
+        places: npt.NDArray[np.int64],
+        too_high: npt.NDArray[np.int64],
+        too_low: npt.NDArray[np.int64],
         *,
+        kept: bool = False,
         cosine: bool = False,
         rounded: bool = False,
-        input_roundoff: float = 0.0,
         threads: int | None = None,
     ) -> None: ...
     def update_final(
@@ -102,6 +110,9 @@ class Best:
     def finish_kept(self, /) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]: ...
     def outside(self, /) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]: ...
 
+def reach(
+    dimension: int, input_roundoff: float, norms: npt.NDArray[np.float64], longest: float
+) -> npt.NDArray[np.float64]: ...
 def score_pairs(
     queries: npt.NDArray[np.float32],
     passages: npt.NDArray[np.float32],

@@ -16,6 +16,7 @@ from nvmine.errors import DtypeError, ShapeError
 
 if TYPE_CHECKING:
     import polars as pl
+    import torch
 
 Array = npt.NDArray[Any]
 
@@ -60,6 +61,23 @@ def _from_torch(name: str, tensor: Any) -> Array:
     except (TypeError, RuntimeError) as error:
         raise DtypeError(f"{name} cannot be read from a {tensor.dtype} tensor: {error}") from None
     return result
+
+
+def to_torch(array: Array, *, pinned: bool = False) -> torch.Tensor:
+    """A numpy array as a tensor on the CPU, without a copy where the memory may be written to.
+
+    One that is `pinned` is a copy, which a GPU can fetch while others work.
+    """
+    import torch
+
+    bits = array.view(np.int16 if isinstance(array, Bfloat16) else array.dtype).view(np.ndarray)
+    if pinned:
+        tensor = torch.empty(bits.shape, dtype=torch.from_numpy(bits[:0].copy()).dtype, pin_memory=True)
+        np.copyto(tensor.numpy(), bits)
+    else:
+        # torch takes no memory that is only for reading.
+        tensor = torch.from_numpy(np.require(bits, requirements=["C", "W"]))
+    return tensor.view(torch.bfloat16) if isinstance(array, Bfloat16) else tensor
 
 
 class Bfloat16(np.ndarray[Any, Any]):

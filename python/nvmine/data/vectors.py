@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nvmine.errors import DtypeError, ShapeError
-from nvmine.foreign import Bfloat16, type_name
+from nvmine.foreign import Array, Bfloat16, type_name
 from nvmine.ragged import offsets_of
 
 Float32Array = npt.NDArray[np.float32]
@@ -58,25 +58,31 @@ class Vectors:
         """Components of one vector."""
         return int(self._shards[0].shape[1])
 
+    @property
+    def type_name(self) -> str:
+        """The narrowest type that holds them all: float16, bfloat16 or float32."""
+        types = {type_name(shard) for shard in self._shards}
+        return types.pop() if len(types) == 1 else "float32"
+
     def rows(self, numbers: npt.NDArray[np.int64]) -> Float32Array:
         """Return the named rows, float32 of shape ``(len(numbers), dimension)``; each number in ``[0, len(self))``."""
         result = np.empty((len(numbers), self.dimension), np.float32)
         shard_of = np.searchsorted(self._starts, numbers, side="right") - 1
         for shard in np.unique(shard_of):
             mine = shard_of == shard
-            result[mine] = _widened(self._shards[shard][numbers[mine] - self._starts[shard]])
+            result[mine] = widened(self._shards[shard][numbers[mine] - self._starts[shard]])
         return result
 
-    def blocks(self, rows: int) -> Iterator[tuple[int, Float32Array]]:
-        """Consecutive float32 blocks of at most `rows` rows, not to be written to, each with its first row's number."""
+    def blocks(self, rows: int) -> Iterator[tuple[int, Array]]:
+        """Consecutive blocks of at most `rows` rows as they are held, each with its first row's number."""
         for start, shard in zip(self._starts[:-1], self._shards, strict=True):
             for first in range(0, len(shard), rows):
-                block = np.ascontiguousarray(_widened(shard[first : first + rows]), np.float32)
-                yield int(start) + first, block.view(np.ndarray)
+                yield int(start) + first, shard[first : first + rows]
 
 
-def _widened(vectors: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """bfloat16 as float32, whose upper half it is; others as they are."""
-    if not isinstance(vectors, Bfloat16):
-        return vectors
-    return (vectors.view(np.ndarray).astype(np.uint32) << 16).view(np.float32)
+def widened(vectors: Array) -> Float32Array:
+    """Vectors in contiguous float32, which may be those given."""
+    if isinstance(vectors, Bfloat16):
+        # The bits of bfloat16 are the upper half of a float32's.
+        return (vectors.view(np.ndarray).astype(np.uint32) << 16).view(np.float32)
+    return np.ascontiguousarray(vectors, np.float32).view(np.ndarray)

@@ -1,23 +1,26 @@
 """Every query against every passage, block by block.
 
 A matrix product gives scores, tile by tile on the CPU, where each thread selects from the tile that it has just made
-while the caches hold it, and block by block on a GPU. The core keeps what could be among the best and scores that again
-in a fixed order, so the outcome depends neither on the blocks nor on who multiplied. Passages are gone through once, in
-the outer loop: a corpus that is mapped from files is read once, however many the queries.
+while the caches hold it, and block by block where torch multiplies (:mod:`nvmine.search.devices`). The core keeps what
+could be among the best and scores that again in a fixed order, so the outcome depends neither on the blocks nor on who
+multiplied. Passages are gone through once, in the outer loop: a corpus that is mapped from files is read once, however
+many the queries.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from nvmine import _core
-from nvmine.data.vectors import Vectors
+from nvmine.data.vectors import Vectors, widened
 from nvmine.errors import SearchError
+from nvmine.search.devices import WORKERS, Devices, search_on_devices
+from nvmine.search.product import Product
 
 Int64Array = npt.NDArray[np.int64]
 Float32Array = npt.NDArray[np.float32]
@@ -26,6 +29,12 @@ Float64Array = npt.NDArray[np.float64]
 # Larger blocks gain nothing.
 _MOST_QUERIES = 16384
 _MOST_PASSAGES = 4096
+# A device does so many in milliseconds, and each block is a moment's work for others.
+_MOST_PASSAGES_OF_A_DEVICE = 65536
+# Fewer at a time make poor use of a device.
+_LEAST_PASSAGES = 512
+# float32, masks, and the copy of it that a list which is not full yet takes.
+_BYTES_A_SCORE = 16
 
 
 class Sought(NamedTuple):
@@ -71,7 +80,7 @@ def search_blocks(
     memory: int,
     cosine: bool = False,
     rounded: bool = False,
-    device: str | None = None,
+    device: str | Sequence[str] | None = None,
     threads: int | None = None,
 ) -> Found:
     """The best passages of some queries.
@@ -91,7 +100,7 @@ def search_blocks(
     rounded
         Round scores to float32 before they are compared with anything.
     device
-        Where torch multiplies, such as "cuda"; None: the core does, on the CPU.
+        Where torch multiplies, such as "cuda", or several that share the work; None: the core does, on the CPU.
     threads
         For the core.
 
@@ -100,34 +109,47 @@ def search_blocks(
     SearchError
         A vector has a component that is NaN or infinite; the message names it.
     """
+    names = [device] if isinstance(device, str) else list(device or ())
+    products = [Product(name, queries, passages, cosine=cosine) for name in names]
     third = memory // 3
-    most = max(1, min(_MOST_QUERIES, third // (8 * queries.dimension)))
+    most, width = (
+        min(_MOST_QUERIES, third // (8 * queries.dimension)),
+        min(_MOST_PASSAGES, third // (8 * passages.dimension)),
+    )
+    # On a device the scores of a block are held whole.
+    room = min((product.room(third) for product in products), default=0)
+    if products:
+        most = min(most, room // (_BYTES_A_SCORE * _LEAST_PASSAGES))
     # Blocks of one size.
-    step = math.ceil(len(rows) / math.ceil(len(rows) / most)) if len(rows) else 1
-    # On a GPU the scores of a block are held whole.
-    scores = 0 if device is None else 4 * step
-    width = max(1, min(_MOST_PASSAGES, third // (8 * passages.dimension + scores)))
+    step = math.ceil(len(rows) / math.ceil(len(rows) / max(1, most))) if len(rows) else 1
+    if products:
+        at_once = WORKERS * len(products)
+        width = min(
+            _MOST_PASSAGES_OF_A_DEVICE, third // (8 * passages.dimension * at_once), room // (_BYTES_A_SCORE * step)
+        )
+    width = max(1, width)
     # One of no rows where there are none.
     blocks = [slice(start, min(start + step, len(rows))) for start in range(0, max(1, len(rows)), step)]
     bests = [_core.Best(block.stop - block.start, sought.depth, **_bounds(sought, block)) for block in blocks]
-    multiply = None if device is None else Product(device, queries.dimension, cosine=cosine)
     own = _Queries(queries, rows, blocks, held=len(rows) * queries.dimension * 4 <= third)
-    for first, vectors in passages.blocks(width):
-        for best, some in zip(bests, own, strict=True):
-            if multiply is None:
-                best.search(some, vectors, first, cosine=cosine, rounded=rounded, threads=threads)
-            else:
-                block, roundoff = multiply(some, vectors), multiply.roundoff
-                best.update(
-                    block,
-                    some,
-                    vectors,
-                    first,
-                    cosine=cosine,
-                    rounded=rounded,
-                    input_roundoff=roundoff,
-                    threads=threads,
-                )
+    if products:
+        search = Devices(
+            products=products,
+            bests=bests,
+            queries=lambda: iter(own),
+            kept=sought.kept > 0,
+            has_floor=sought.floor > -np.inf,
+            cosine=cosine,
+            rounded=rounded,
+            room=room,
+            threads=threads,
+        )
+        search_on_devices(search, passages.blocks(width))
+    else:
+        for first, vectors in passages.blocks(width):
+            block = widened(vectors)
+            for best, some in zip(bests, own, strict=True):
+                best.search(some, block, first, cosine=cosine, rounded=rounded, threads=threads)
     parts = [(*best.finish(), *best.outside(), *best.finish_kept()) for best in bests]
     return Found(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
@@ -164,32 +186,3 @@ class _Queries:
 
     def _read(self) -> Iterator[Float32Array]:
         return (self._queries.rows(self._rows[block]) for block in self._blocks)
-
-
-class Product:
-    """``queries @ passages.T`` by torch in float32, of vectors divided by their norms for `cosine`."""
-
-    def __init__(self, device: str, dimension: int, *, cosine: bool) -> None:
-        import torch
-
-        self._torch, self._device, self._cosine = torch, device, cosine
-        # A program may have asked for TF32 or bfloat16 products; results stay exact, with a wider shortlist. Units that
-        # multiply so may cut off what others round, of TF32's inputs and of each sum.
-        roundoff = {"highest": 0.0, "high": 2.0**-10, "medium": 2.0**-8}[torch.get_float32_matmul_precision()]
-        if torch.backends.cuda.matmul.allow_tf32:
-            roundoff = max(roundoff, 2.0**-10)
-        self.roundoff = roundoff + dimension * 2.0**-25 if roundoff else 0.0
-
-    def __call__(self, queries: Float32Array, passages: Float32Array) -> Float32Array:
-        """The scores of one block."""
-        # torch takes no memory that is only for reading.
-        arrays = (np.require(array, requirements="W") for array in (queries, passages))
-        left, right = (self._torch.from_numpy(array).to(self._device) for array in arrays)
-        if self._cosine:
-            left, right = self._units(left), self._units(right)
-        result: Float32Array = (left @ right.T).cpu().numpy()
-        return result
-
-    def _units(self, vectors: Any) -> Any:
-        norms = vectors.double().norm(dim=1, keepdim=True)
-        return (vectors / norms.where(norms > 0, 1)).float()

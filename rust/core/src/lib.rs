@@ -25,6 +25,7 @@ mod found;
 pub mod jaccard;
 mod levels;
 mod list;
+pub mod listed;
 pub mod mine;
 mod miner;
 pub mod near;

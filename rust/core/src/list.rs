@@ -35,6 +35,31 @@ pub(crate) struct Scratch {
     places: Vec<usize>,
 }
 
+impl Bounds<'_> {
+    /// What a product says whose scores can lie `reach` from the reported ones, given that nothing below `worst`, as the
+    /// product has it, can be among the best.
+    ///
+    /// Rounded outwards to `f32`, so that a scan compares what it reads and still passes every score in doubt.
+    pub(crate) fn zones(&self, reach: f64, worst: f64) -> Zones {
+        // Where a row's scores may lie for their reported ones to be below the ceiling.
+        let possible = round_up(self.ceiling + reach);
+        // The floor is only asked of what is below the ceiling for certain.
+        let too_low = round_down(self.floor - reach).min(self.certain(reach));
+        let low = (too_low, round_up(self.floor + reach).min(possible));
+        Zones { ceiling: possible, floor: round_down(worst).max(too_low), low }
+    }
+
+    /// What is below is surely below the ceiling.
+    pub(crate) fn certain(&self, reach: f64) -> f32 {
+        round_down(self.ceiling - reach)
+    }
+
+    /// So many that are surely below the ceiling hold `depth` that may be among the best.
+    pub(crate) fn enough(&self) -> usize {
+        self.depth.saturating_add(self.excluded.len())
+    }
+}
+
 impl List {
     /// Merges one row of a block. `reach` is how far its scores can lie from the reported ones.
     pub(crate) fn take(
@@ -46,18 +71,10 @@ impl List {
         scratch: &mut Scratch,
         report: impl Fn(usize) -> Option<f64>,
     ) {
-        let Bounds { depth, ceiling, floor, excluded } = bounds;
-        // Where a row's scores may lie for their reported ones to be below the ceiling, and where they surely are.
-        let (possible, certain) = (round_up(ceiling + reach), round_down(ceiling - reach));
-        // The same for the floor, which asks about what is below the ceiling for certain.
-        let too_low = round_down(floor - reach).min(certain);
-        let low = (too_low, round_up(floor + reach).min(possible));
-        // Passages below the worst of the best so far cannot be among them: a full list holds `depth` better ones;
-        // failing that, the row itself does if so many of its scores are better by twice the reach.
-        let worst = if self.found.len() == depth {
-            self.found[depth - 1].score - reach
-        } else {
-            let enough = depth.saturating_add(excluded.len());
+        // A full list holds `depth` that are better than its worst; failing that, the row itself does if so many of its
+        // scores are better by twice the reach.
+        let worst = self.worst(bounds.depth, reach).unwrap_or_else(|| {
+            let (certain, enough) = (bounds.certain(reach), bounds.enough());
             scratch.scores.clear();
             scratch.scores.extend(row.iter().filter(|&&score| score < certain));
             if scratch.scores.len() > enough {
@@ -66,19 +83,28 @@ impl List {
             } else {
                 f64::NEG_INFINITY
             }
-        };
-        // Rounded down to f32, so that the scan compares what it reads and still passes every score at the floor.
-        let zones = Zones { ceiling: possible, floor: round_down(worst).max(too_low), low };
+        });
         scratch.places.clear();
-        let outside = shortlist(row, zones, &mut scratch.places);
+        let outside = shortlist(row, bounds.zones(reach, worst), &mut scratch.places);
+        self.add(
+            bounds,
+            outside,
+            scratch.places.iter().filter_map(|&place| Some((first + place as i64, report(place)?))),
+        );
+    }
+
+    /// The least that a product can say of a passage among the best, known from a full list.
+    pub(crate) fn worst(&self, depth: usize, reach: f64) -> Option<f64> {
+        (self.found.len() == depth).then(|| self.found[depth - 1].score - reach)
+    }
+
+    /// Takes in the reported scores of passages, and so many others that lie outside the bounds.
+    pub(crate) fn add(&mut self, bounds: Bounds<'_>, outside: Outside, scored: impl Iterator<Item = (i64, f64)>) {
+        let Bounds { depth, ceiling, floor, excluded } = bounds;
         self.outside.too_high += outside.too_high;
         self.outside.too_low += outside.too_low;
         let before = self.found.len();
-        for &passage in &scratch.places {
-            let Some(score) = report(passage) else {
-                continue;
-            };
-            let id = first + passage as i64;
+        for (id, score) in scored {
             if score >= ceiling {
                 self.outside.too_high += 1;
             } else if score < floor {

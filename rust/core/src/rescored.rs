@@ -21,8 +21,6 @@ pub struct Vectors<'a> {
     pub similarity: Similarity,
     /// Whether reported scores are rounded to `f32`, and ordered and compared as such.
     pub rounded: bool,
-    /// Unit roundoff of the matrix product's inputs, see [`reach`].
-    pub input_roundoff: f64,
 }
 
 /// A block's vectors with all that is known of them.
@@ -69,11 +67,11 @@ impl<'a> Rescored<'a> {
         start: usize,
         scratch: &mut Scratch,
     ) {
-        let Vectors { queries, passages, dimension, similarity, rounded, input_roundoff } = self.vectors;
+        let Vectors { queries, passages, dimension, similarity, rounded } = self.vectors;
         let (vector, length) = (&queries[query * dimension..(query + 1) * dimension], self.norms.0[query]);
         let reach = match similarity {
-            Similarity::Dot => reach(dimension, input_roundoff, length, self.longest),
-            Similarity::Cosine => reach(dimension, input_roundoff + UNIT_ROUNDOFF, 1.0, 1.0),
+            Similarity::Dot => reach(dimension, 0.0, length, self.longest),
+            Similarity::Cosine => reach(dimension, UNIT_ROUNDOFF, 1.0, 1.0),
         };
         list.take(bounds, row, self.first + start as i64, reach, scratch, |place| {
             let passage = start + place;

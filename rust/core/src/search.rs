@@ -3,17 +3,18 @@ The best candidates of many queries, found block by block in a score matrix that
 
 A block comes from a matrix product, whose scores are near the reported ones ([`dot`](crate::dot)) but not equal to them.
 Every passage that could be among the best, given how far the two can differ, is scored again ([`list`](crate::list));
-the others are provably worse. So the outcome is exact and does not depend on the size of blocks or on who multiplied them. What lies above a query's ceiling or below the floor is counted, exactly too.
+the others are provably worse. So the outcome is exact and does not depend on the size of blocks or on who multiplied them
+([`listed`](crate::listed)). What lies above a query's ceiling or below the floor is counted, exactly too.
 */
 
 use crate::error::Error;
-use crate::list::{Bounds, List, Scratch};
+use crate::list::{List, Scratch};
 use crate::product::product;
 use crate::rescored::Rescored;
 pub use crate::rescored::Vectors;
 use crate::select::best;
 use crate::sought::Lists;
-pub use crate::sought::{Sought, excluded};
+pub use crate::sought::{Sought, Which, excluded};
 use rayon::prelude::*;
 
 /// Queries and passages of a tile: its scores stay in the nearer caches.
@@ -24,8 +25,8 @@ const LEAST_QUERIES: usize = 32;
 /// The best candidates of each query so far.
 #[derive(Debug, Clone)]
 pub struct Best {
-    sought: Sought,
-    lists: Vec<Lists>,
+    pub(crate) sought: Sought,
+    pub(crate) lists: Vec<Lists>,
 }
 
 impl Best {
@@ -36,37 +37,11 @@ impl Best {
         Self { sought, lists }
     }
 
-    /// Takes in the product of these vectors, `width` scores a query of passages `first..`: it chooses a shortlist, and
-    /// what the vectors themselves give is reported.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] if the block is not a row of `width` scores a query, or vectors do not fit it;
-    /// [`Error::VectorNotFinite`] naming a vector that cannot be scored.
-    pub fn update(&mut self, scores: &[f32], width: usize, first: i64, vectors: Vectors<'_>) -> Result<(), Error> {
-        let rescored = Rescored::of(vectors, self.lists.len(), width, first)?;
-        self.each(scores, width, |query, list, bounds, row, scratch| {
-            rescored.take(query, list, bounds, row, 0, scratch);
-        })
-    }
-
     /// Takes in final scores, `width` a query of passages `first..`; those that are not above `above` are no candidates.
     ///
     /// # Errors
     /// [`Error::Shape`] if the block is not a row of `width` scores a query.
     pub fn update_final(&mut self, scores: &[f32], width: usize, first: i64, above: f32) -> Result<(), Error> {
-        self.each(scores, width, |_, list, bounds, row, scratch| {
-            let report = |passage: usize| Some(row[passage]).filter(|&score| score > above).map(f64::from);
-            list.take(bounds, row, first, 0.0, scratch, report);
-        })
-    }
-
-    /// Goes through the rows of a block.
-    fn each(
-        &mut self,
-        scores: &[f32],
-        width: usize,
-        take: impl Fn(usize, &mut List, Bounds<'_>, &[f32], &mut Scratch) + Sync,
-    ) -> Result<(), Error> {
         if self.lists.len().checked_mul(width) != Some(scores.len()) {
             let queries = self.lists.len();
             return Err(Error::Shape(format!("{} scores are not {queries} rows of {width}", scores.len())));
@@ -78,7 +53,8 @@ impl Best {
         self.lists.par_iter_mut().zip(scores.par_chunks_exact(width)).enumerate().for_each_init(
             Scratch::default,
             |scratch, (query, (lists, row))| {
-                sought.offer(query, lists, |list, bounds| take(query, list, bounds, row, scratch));
+                let report = |passage: usize| Some(row[passage]).filter(|&score| score > above).map(f64::from);
+                sought.offer(query, lists, |list, bounds| list.take(bounds, row, first, 0.0, scratch, report));
             },
         );
         Ok(())
@@ -87,7 +63,7 @@ impl Best {
     /// Takes in the passages `first..` of these vectors, which are multiplied here, a tile at a time.
     ///
     /// # Errors
-    /// As [`Best::update`].
+    /// [`Error::Shape`] if the vectors do not fit, [`Error::VectorNotFinite`] naming one that cannot be scored.
     pub fn search(&mut self, vectors: Vectors<'_>, first: i64) -> Result<(), Error> {
         let (queries, dimension) = (self.lists.len(), vectors.dimension);
         let width = vectors.passages.len().checked_div(dimension).unwrap_or(0);
@@ -164,7 +140,7 @@ fn table<'a>(lists: impl ExactSizeIterator<Item = &'a mut List>, depth: usize) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dot::{Similarity, norm, reach};
+    use crate::dot::{Similarity, norm};
     use proptest::prelude::*;
 
     fn sought(queries: usize, depth: usize) -> Sought {
@@ -199,14 +175,13 @@ mod tests {
     }
 
     proptest! {
-        /// Few distinct components make many ties and copies; the block scores are off by as much as is allowed.
+        /// Few distinct components make many ties and copies.
         #[test]
         fn blocks_of_any_size_give_the_exact_best(
             queries in prop::collection::vec(-2_i8..3, 3 * 20),
             passages in prop::collection::vec(-2_i8..3, 3 * 80),
             depth in 1_usize..12,
             block in 1_usize..90,
-            noise in prop::collection::vec(-1.0_f64..1.0, 50),
             ceiling in prop::sample::select(vec![f64::INFINITY, 0.37 * 0.37, f64::from(0.37_f32).powi(2), 0.0, -9.0]),
             floor in prop::sample::select(vec![f64::NEG_INFINITY, f64::from(0.37_f32).powi(2), 0.0, 0.5]),
             excluded in prop::collection::vec(prop::collection::btree_set(0_i64..80, 0..30), 20),
@@ -216,33 +191,16 @@ mod tests {
             let vectors = |levels: &[i8]| levels.iter().map(|&l| f32::from(l) * 0.37).collect::<Vec<f32>>();
             let (queries, passages) = (vectors(&queries), vectors(&passages));
             let similarity = if cosine { Similarity::Cosine } else { Similarity::Dot };
-            let input_roundoff = 1e-3;
-            let all = Vectors { queries: &queries, passages: &passages, dimension: 3, similarity, rounded, input_roundoff };
+            let all = Vectors { queries: &queries, passages: &passages, dimension: 3, similarity, rounded };
             let excluded = excluded.into_iter().map(|ids| ids.into_iter().collect()).collect();
             let sought = Sought { depth, ceilings: vec![ceiling; 20], floor, excluded, kept: 7 };
             let plain = Sought { floor: f64::NEG_INFINITY, ceilings: vec![f64::INFINITY; 20], excluded: Vec::new(), depth: 7, kept: 0 };
             let mut found = Best::new(sought.clone());
-            let mut multiplied = Best::new(sought.clone());
             for (number, rows) in passages.chunks(3 * block).enumerate() {
-                let width = rows.len() / 3;
-                let longest = rows.chunks_exact(3).map(norm).fold(0.0, f64::max);
-                let mut scores = Vec::new();
-                for query in queries.chunks_exact(3) {
-                    for (place, passage) in rows.chunks_exact(3).enumerate() {
-                        let (a, b) = if cosine { (1.0, 1.0) } else { (norm(query), longest) };
-                        let reach = reach(3, input_roundoff, a, b);
-                        let exact = similarity.score(query, passage, norm(query), norm(passage));
-                        scores.push((exact + 0.999 * noise[(place + scores.len()) % 50] * reach) as f32);
-                    }
-                }
                 let (part, first) = (Vectors { passages: rows, ..all }, (number * block) as i64);
-                prop_assert!(found.update(&scores, width, first, part).is_ok());
-                let exact = Vectors { input_roundoff: 0.0, ..part };
-                prop_assert!(multiplied.search(exact, first).is_ok());
+                prop_assert!(found.search(part, first).is_ok());
             }
             let kept = found.finish_kept().0;
-            let same = multiplied.finish().0 == found.finish().0 && multiplied.outside() == found.outside();
-            prop_assert!(same && multiplied.finish_kept().0 == kept);
             let ((ids, scores), outside) = (found.finish(), found.outside());
             for query in 0..20 {
                 let of_all: Vec<i64> = exhaustive(&all, &plain, query).0.iter().map(|&(id, _)| id).collect();
@@ -266,20 +224,14 @@ mod tests {
         assert_eq!(found.finish().0, [1, 2, 4]);
     }
 
-    const PAIR: Vectors<'_> = Vectors {
-        queries: &[1.0, 0.0],
-        passages: &[],
-        dimension: 2,
-        similarity: Similarity::Dot,
-        rounded: false,
-        input_roundoff: 0.0,
-    };
+    const PAIR: Vectors<'_> =
+        Vectors { queries: &[1.0, 0.0], passages: &[], dimension: 2, similarity: Similarity::Dot, rounded: false };
 
     #[test]
     fn vectors_that_are_not_finite_are_named() {
         let mut found = Best::new(sought(1, 1));
         let vectors = Vectors { passages: &[1.0, 0.0, f32::NAN, 0.0], ..PAIR };
-        let outcome = found.update(&[1.0, 0.0], 2, 10, vectors);
+        let outcome = found.search(vectors, 10);
         assert_eq!(outcome, Err(Error::VectorNotFinite { what: "passage", row: 11 }));
     }
 
@@ -289,8 +241,7 @@ mod tests {
         let mut found = Best::new(Sought { ceilings: vec![4e76], ..sought(1, 4) });
         let passages = [2e38, 1.0, 3e38, 0.0, -2e38, 0.0, 1e38, 1e38];
         let vectors = Vectors { queries: &[2e38, -2e38], passages: &passages, ..PAIR };
-        let block = [f32::INFINITY, f32::INFINITY, f32::NEG_INFINITY, f32::NAN];
-        assert_eq!(found.update(&block, 4, 0, vectors), Ok(()));
+        assert_eq!(found.search(vectors, 0), Ok(()));
         assert_eq!(found.finish().0, [0, 3, 2, -1]);
         assert_eq!(found.outside(), (vec![1], vec![0]));
     }

@@ -28,21 +28,46 @@ pub(crate) struct Lists {
     pub(crate) all: List,
 }
 
+/// One of a query's lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// Of the best within its bounds.
+    Within,
+    /// Of the best of all.
+    All,
+}
+
+impl Lists {
+    pub(crate) fn of(&mut self, which: Which) -> &mut List {
+        match which {
+            Which::Within => &mut self.within,
+            Which::All => &mut self.all,
+        }
+    }
+}
+
 impl Sought {
     /// Offers some passages to one query.
     pub(crate) fn offer(&self, query: usize, lists: &mut Lists, mut take: impl FnMut(&mut List, Bounds<'_>)) {
-        if self.depth > 0 {
-            take(&mut lists.within, self.bounds(query));
-        }
-        if self.kept > 0 {
-            let bounds = Bounds { depth: self.kept, ceiling: f64::INFINITY, floor: f64::NEG_INFINITY, excluded: &[] };
-            take(&mut lists.all, bounds);
+        for which in [Which::Within, Which::All] {
+            let bounds = self.bounds(query, which);
+            if bounds.depth > 0 {
+                take(lists.of(which), bounds);
+            }
         }
     }
 
-    fn bounds(&self, query: usize) -> Bounds<'_> {
-        let excluded = self.excluded.get(query).map_or(&[][..], Vec::as_slice);
-        Bounds { depth: self.depth, ceiling: self.ceilings[query], floor: self.floor, excluded }
+    /// What decides about one query's passages.
+    pub(crate) fn bounds(&self, query: usize, which: Which) -> Bounds<'_> {
+        match which {
+            Which::Within => Bounds {
+                depth: self.depth,
+                ceiling: self.ceilings[query],
+                floor: self.floor,
+                excluded: self.excluded.get(query).map_or(&[][..], Vec::as_slice),
+            },
+            Which::All => Bounds { depth: self.kept, ceiling: f64::INFINITY, floor: f64::NEG_INFINITY, excluded: &[] },
+        }
     }
 }
 

@@ -34,7 +34,7 @@ mod _core {
     #[pymodule_export]
     use crate::read::read_arrow;
     #[pymodule_export]
-    use crate::search::{Best, score_pairs};
+    use crate::search::{Best, reach, score_pairs};
     #[pymodule_export]
     use crate::shingles::shingles;
     #[pymodule_export]

@@ -6,14 +6,17 @@ use crate::pool::detached;
 use numpy::{
     IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
 };
-use nvmine_core::Error;
 use nvmine_core::dot::{self, Similarity};
-use nvmine_core::search::{self, Sought, Vectors};
+use nvmine_core::listed::Listed;
+use nvmine_core::search::{self, Sought, Vectors, Which};
+use nvmine_core::{Error, Layout};
 use pyo3::prelude::*;
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
 
 type IdsAndScores<'py> = (Bound<'py, PyArray2<i64>>, Bound<'py, PyArray2<f64>>);
+type Zone<'py> = Bound<'py, PyArray1<f32>>;
+type ZoneArrays<'py> = (Zone<'py>, Zone<'py>, Zone<'py>, Zone<'py>, Zone<'py>, Bound<'py, PyArray1<i64>>);
 type Outside<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i64>>);
 
 /// The best `depth` passages of each query within its bounds, from blocks of scores in any number and size.
@@ -54,27 +57,50 @@ impl Best {
         Ok(Self { queries, depth, kept, found: Mutex::new(search::Best::new(sought)) })
     }
 
-    /// Takes in a (queries, width) product of `queries` and `passages`, whose first row is passage number `first`.
-    ///
-    /// Reported scores are computed anew, and rounded to float32 if `rounded`; `input_roundoff` says how coarsely the
-    /// product rounded its inputs. With `cosine` it is the product of the vectors divided by their norms.
-    #[pyo3(signature = (scores, queries, passages, first, *, cosine = false, rounded = false, input_roundoff = 0.0, threads = None))]
-    #[expect(clippy::too_many_arguments, reason = "the arrays of one block, and how they were made")]
-    fn update(
+    /// What the scores of a product mean that lie no further than `reach`, a value a query, from the reported ones:
+    /// ceiling, floor, low, low_end, certain and enough, an array each. `kept` asks for the list of the best of all.
+    #[pyo3(signature = (reach, *, kept = false))]
+    fn zones<'py>(
+        &self,
+        py: Python<'py>,
+        reach: PyReadonlyArray1<'_, f64>,
+        kept: bool,
+    ) -> Result<ZoneArrays<'py>, Failure> {
+        let reach = elements("reach", &reach)?;
+        let zones =
+            py.detach(|| self.found.lock().unwrap_or_else(PoisonError::into_inner).zones(which(kept), reach))?;
+        let [ceiling, floor, low, low_end, certain] =
+            [zones.ceiling, zones.floor, zones.low, zones.low_end, zones.certain].map(|zone| zone.into_pyarray(py));
+        Ok((ceiling, floor, low, low_end, certain, zones.enough.into_pyarray(py)))
+    }
+
+    /// Takes in passages, whose first is number `first`, of which only `places` are in doubt: of each query, those
+    /// between its offsets; of the others, so many are `too_high` and `too_low`.
+    #[pyo3(signature = (queries, passages, first, offsets, places, too_high, too_low, *, kept = false, cosine = false, rounded = false, threads = None))]
+    #[expect(clippy::too_many_arguments, reason = "the arrays of one shortlist, and how vectors are compared")]
+    fn update_listed(
         &self,
         py: Python<'_>,
-        scores: PyReadonlyArray2<'_, f32>,
         queries: PyReadonlyArray2<'_, f32>,
         passages: PyReadonlyArray2<'_, f32>,
         first: i64,
+        offsets: PyReadonlyArray1<'_, i64>,
+        places: PyReadonlyArray1<'_, i64>,
+        too_high: PyReadonlyArray1<'_, i64>,
+        too_low: PyReadonlyArray1<'_, i64>,
+        kept: bool,
         cosine: bool,
         rounded: bool,
-        input_roundoff: f64,
         threads: Option<NonZeroUsize>,
     ) -> Result<(), Failure> {
-        let vectors = vectors(&queries, &passages, cosine, rounded, input_roundoff)?;
-        let (block, width) = self.block(&scores)?;
-        self.with(py, threads, |found| found.update(block, width, first, vectors))
+        let vectors = vectors(&queries, &passages, cosine, rounded)?;
+        let listed = Listed {
+            layout: Layout::Ragged { offsets: elements("offsets", &offsets)? },
+            places: elements("places", &places)?,
+            too_high: elements("too_high", &too_high)?,
+            too_low: elements("too_low", &too_low)?,
+        };
+        self.with(py, threads, |found| found.update_listed(which(kept), vectors, first, listed))
     }
 
     /// Takes in passages, whose first is number `first`, by the core's own product.
@@ -90,7 +116,7 @@ impl Best {
         rounded: bool,
         threads: Option<NonZeroUsize>,
     ) -> Result<(), Failure> {
-        let vectors = vectors(&queries, &passages, cosine, rounded, 0.0)?;
+        let vectors = vectors(&queries, &passages, cosine, rounded)?;
         self.with(py, threads, |found| found.search(vectors, first))
     }
 
@@ -157,14 +183,13 @@ fn vectors<'a>(
     passages: &'a PyReadonlyArray2<'_, f32>,
     cosine: bool,
     rounded: bool,
-    input_roundoff: f64,
 ) -> Result<Vectors<'a>, Failure> {
     let (dimension, other) = (queries.shape()[1], passages.shape()[1]);
     if other != dimension {
         return Err(Error::Shape(format!("queries have {dimension} components, passages {other}")).into());
     }
     let (queries, passages) = (matrix("queries", queries)?, matrix("passages", passages)?);
-    Ok(Vectors { queries, passages, dimension, similarity: similarity(cosine), rounded, input_roundoff })
+    Ok(Vectors { queries, passages, dimension, similarity: similarity(cosine), rounded })
 }
 
 /// Scores of given pairs: (q, d) queries, (m, d) passages, (q, k) ids; NaN for a negative id.
@@ -189,6 +214,23 @@ pub(crate) fn score_pairs<'py>(
     let similarity = similarity(cosine);
     let scores = detached(py, threads, || dot::score_pairs(queries, passages, dimension, ids, shape[1], similarity))??;
     Ok(scores.into_pyarray(py).reshape(shape)?)
+}
+
+/// How far the product of a query of each of these norms with others of the `longest` norm can lie from reported scores, a value a query.
+#[pyfunction]
+pub(crate) fn reach<'py>(
+    py: Python<'py>,
+    dimension: usize,
+    input_roundoff: f64,
+    norms: PyReadonlyArray1<'py, f64>,
+    longest: f64,
+) -> Result<Bound<'py, PyArray1<f64>>, Failure> {
+    let reaches = elements("norms", &norms)?.iter().map(|&norm| dot::reach(dimension, input_roundoff, norm, longest));
+    Ok(reaches.collect::<Vec<f64>>().into_pyarray(py))
+}
+
+fn which(kept: bool) -> Which {
+    if kept { Which::All } else { Which::Within }
 }
 
 fn similarity(cosine: bool) -> Similarity {
