@@ -121,4 +121,4 @@ def tightened(scores: torch.Tensor, zones: Zones) -> torch.Tensor:
     best = below.amax(dim=2).topk(most, dim=1).values
     last = best.gather(1, (zones.enough - 1).clamp(min=0)[:, None])[:, 0]
     worst = torch.nextafter(last - zones.twice_reach, torch.full_like(last, -torch.inf))
-    return torch.where(zones.enough > 0, torch.maximum(zones.floor, worst.nan_to_num(nan=-torch.inf)), zones.floor)
+    return torch.where(zones.enough > 0, torch.maximum(zones.floor, worst), zones.floor)

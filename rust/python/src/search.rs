@@ -2,7 +2,7 @@
 
 use crate::arrays::{RowLayout, elements};
 use crate::errors::Failure;
-use crate::pool::detached;
+use crate::pool::{detached, shared};
 use numpy::{
     IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
 };
@@ -10,6 +10,7 @@ use nvmine_core::dot::{self, Similarity};
 use nvmine_core::listed::Listed;
 use nvmine_core::search::{self, Sought, Vectors, Which};
 use nvmine_core::{Error, Layout};
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
@@ -58,7 +59,7 @@ impl Best {
     }
 
     /// What the scores of a product mean that lie no further than `reach`, a value a query, from the reported ones:
-    /// ceiling, floor, low, low_end, certain and enough, an array each. `kept` asks for the list of the best of all.
+    /// ceiling, floor, low, `low_end`, certain and enough, an array each. `kept` asks for the list of the best of all.
     #[pyo3(signature = (reach, *, kept = false))]
     fn zones<'py>(
         &self,
@@ -172,7 +173,13 @@ impl Best {
         threads: Option<NonZeroUsize>,
         work: impl FnOnce(&mut search::Best) -> Result<(), Error> + Send,
     ) -> Result<(), Failure> {
-        detached(py, threads, || work(&mut self.found.lock().unwrap_or_else(PoisonError::into_inner)))??;
+        let pool = shared(threads).map_err(PyRuntimeError::new_err)?;
+        py.detach(|| {
+            // Taken out here: a thread of the pool that waits for its own may take up another caller's work meanwhile.
+            let mut held = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+            let found = &mut *held;
+            pool.install(|| work(found))
+        })?;
         py.check_signals()?;
         Ok(())
     }
