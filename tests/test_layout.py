@@ -57,6 +57,7 @@ ARRAYS = {
     "negatives",
     "policy",
     "ragged",
+    "share",
     "shingles",
     "whole_numbers",
     "words",

@@ -20,6 +20,9 @@ class WordTeacher:
     def describe(self) -> dict[str, Any]:
         return {"kind": "dense", "name": self.name, "digest": f"{self.name}-{np.dtype(self.dtype)}"}
 
+    def on(self, devices: Sequence[str]) -> list[WordTeacher]:
+        return [WordTeacher(self.name, self.dtype) for _ in devices]
+
     def encode_queries(self, texts: Sequence[str]) -> np.ndarray:
         return self._encode(texts)
 

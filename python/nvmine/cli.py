@@ -74,7 +74,14 @@ def mine(
     pooling: Annotated[str | None, _option(_TEACHER, "mean, cls, max, lasttoken. Default: the model's own.")] = None,
     dtype: Annotated[str | None, _option(_TEACHER, "float32, float16 or bfloat16. Default: the model's own.")] = None,
     device: Annotated[
-        str | None, _option(_TEACHER, "cpu, cuda, cuda:1, mps. Default: a GPU where there is one.")
+        str | None,
+        _option(
+            _TEACHER,
+            "Where to encode and to search: cpu, cuda, mps; several share the work: cuda:0,cuda:1. "
+            "Default: encode on a GPU where there is one, search on the CPU.",
+            "--device",
+            "--devices",
+        ),
     ] = None,
     max_length: Annotated[int | None, _option(_TEACHER, "Tokens read of a text. Default: the model's own.")] = None,
     batch_size: Annotated[int | None, _option(_TEACHER, "Texts encoded at once. Default: 32.")] = None,
@@ -167,6 +174,7 @@ def mine(
             typer.echo(f"{mined.unranked:,} queries of the qrels have no candidates, and are left out")
         return
     _refuse(context, _RANKED_ONLY, "DATA")
+    devices = None if device is None else device.split(",")
     finished = (out / NAME).exists() and Manifest.load(out).finished
     run = mine_dataset(
         data,
@@ -174,7 +182,7 @@ def mine(
         teacher=open_teacher(
             teacher,
             revision=revision,
-            device=device,
+            device=None if devices is None else devices[0],
             dtype=dtype,
             max_length=max_length,
             pooling=pooling,
@@ -192,6 +200,8 @@ def mine(
         nprobe=nprobe,
         ef_search=ef_search,
         memory=memory,
+        # On the CPU the core multiplies.
+        device=None if devices == ["cpu"] else devices,
         threads=threads,
         policy=policy,
     )

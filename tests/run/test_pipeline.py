@@ -100,6 +100,23 @@ def test_the_outcome_depends_on_nothing_else(
     assert plain.negatives().drop("candidates", "rejected").equals(other.negatives().drop("candidates", "rejected"))
 
 
+@pytest.mark.parametrize("devices", ["cpu", ["cpu"] * 3])
+def test_devices_share_the_work_and_change_no_byte(
+    small: Dataset, tmp_path: Path, devices: str | list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch")
+    monkeypatch.setattr("nvmine.run.workspace.SHARD_ROWS", 16)
+    monkeypatch.setattr("nvmine.search.blocks._MOST_PASSAGES_OF_A_DEVICE", 20)
+    made = []
+    for number, device in enumerate([None, devices]):
+        folder = tmp_path / str(number)
+        nvmine.mine_dataset(small, out=folder, teacher=WordTeacher(), depth=6, device=device, progress=False)
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        made.append({str(path.relative_to(folder)): path.read_bytes() for path in files})
+    assert len(made[0]) > 25
+    assert made[0] == made[1]
+
+
 def test_a_thousand_copies_of_a_passage_starve_nobody(tmp_path: Path) -> None:
     corpus = tmp_path / "corpus.jsonl"
     copies = [f'{{"_id": "c{i}", "text": "red stone{" " * (i % 3)} bridge"}}' for i in range(1000)]

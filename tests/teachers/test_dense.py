@@ -210,3 +210,16 @@ def test_a_real_model() -> None:
     passages = ["That is a happy dog", "That is a very happy person", "Today is a sunny day"]
     np.testing.assert_allclose(query @ teacher.encode_passages(passages).T, [[0.6946, 0.9429, 0.2569]], atol=1e-3)
     assert teacher.describe()["max_length"] == 256
+
+
+def test_copies_on_several_devices_give_the_same_bytes(plain_model: Path) -> None:
+    teacher = load(plain_model)
+    teachers = teacher.on(["cpu", "cpu"])
+    assert teachers[0] is teacher
+    assert teachers[1]._model is not teacher._model
+    assert teachers[1].describe() == teacher.describe()
+    expected = teacher.encode_passages(TEXTS)
+    for each in teachers:
+        assert each.encode_passages(TEXTS).tobytes() == expected.tobytes()
+    with pytest.raises(TeacherError, match="abacus"):
+        teacher.on(["cpu", "abacus"])

@@ -8,6 +8,7 @@ run folder.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal, Unpack
 
 from nvmine.arrays import read_column, signed
@@ -40,7 +41,7 @@ def mine_embeddings(
     query_texts: Any = None,
     depth: int | None = None,
     memory: str | int = "512M",
-    device: str | None = None,
+    device: str | Sequence[str] | None = None,
     threads: int | None = None,
     policy: Policy | None = None,
     **fields: Unpack[PolicyFields],
@@ -75,7 +76,8 @@ def mine_embeddings(
     memory
         Budget for blocks and results, such as ``"512M"``.
     device
-        Where torch multiplies, such as ``"cuda"``. Default: the core does, on the CPU.
+        Where torch multiplies, such as ``"cuda"``, or several devices that share the corpus. Default: the core does, on
+        the CPU; ``"cpu"`` pays on processors with AMX. The results are the same.
     threads
         How many threads work. Default: as many as the process may use.
     policy

@@ -7,7 +7,7 @@ of some, that row alone is searched for more.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -38,13 +38,13 @@ _DEEPER = 4
 class Searching:
     """How to search.
 
-    `memory` is for blocks and results, in bytes; torch multiplies on a `device`, if there is one; so many of each
-    query's best are `kept`.
+    `memory` is for blocks and results, in bytes; torch multiplies on a `device` or several, if any are named; so many
+    of each query's best are `kept`.
     """
 
     memory: int
     cosine: bool
-    device: str | None
+    device: str | Sequence[str] | None
     threads: int | None
     kept: int
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from nvmine.data import Vectors
 from nvmine.run.progress import Progress
 from nvmine.run.workspace import Workspace, shard_ranges
+from nvmine.share import share_out
 
 FloatArray = npt.NDArray[np.floating]
 Side = Literal["queries", "corpus"]
@@ -31,24 +32,26 @@ def encode(
     workspace: Workspace,
     side: Side,
     texts: Sequence[str],
-    encode_texts: Callable[[Sequence[str]], FloatArray],
+    encoders: Sequence[Callable[[Sequence[str]], FloatArray]],
     progress: Progress,
 ) -> Vectors:
     """The vectors of all texts; shards that are there already are not made again.
 
-    A shard is a memory-mapped file while it is filled, so memory is that of a chunk of texts.
+    Several encoders, each on a device of its own, share the shards; each shard is one's alone, so that its bytes do not
+    depend on how many there are. A shard is a memory-mapped file while it is filled, so memory is that of a chunk of
+    texts a device.
     """
     folder = f"embeddings/{teacher_folder(workspace)}"
-    shards = []
+    shards = {f"{folder}/{side}-{number:05d}.npy": rows for number, rows in shard_ranges(len(texts))}
+    missing = [name for name in shards if not workspace.has(name)]
     with progress.bar(f"encoding {side}", len(texts)) as bar:
-        for number, rows in shard_ranges(len(texts)):
-            name = f"{folder}/{side}-{number:05d}.npy"
-            if not workspace.has(name):
-                workspace.commit(name, len(rows), _writer(texts, rows, encode_texts, bar.update))
-            else:
-                bar.update(len(rows))
-            shards.append(np.load(workspace.root / name, mmap_mode="r", allow_pickle=False))
-    return Vectors(shards)
+        bar.update(sum(len(rows) for name, rows in shards.items() if name not in missing))
+
+        def make(name: str, encode_texts: Callable[[Sequence[str]], FloatArray]) -> None:
+            workspace.commit(name, len(shards[name]), _writer(texts, shards[name], encode_texts, bar.update))
+
+        share_out(missing, encoders, make)
+    return Vectors([np.load(workspace.root / name, mmap_mode="r", allow_pickle=False) for name in shards])
 
 
 def _writer(

@@ -7,7 +7,7 @@ goes on where it stopped and ends with the bytes of one that was not.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import cache, partial
 from pathlib import Path
@@ -51,7 +51,7 @@ def mine_dataset(
     nprobe: int | None = None,
     ef_search: int | None = None,
     memory: str | int = "1G",
-    device: str | None = None,
+    device: str | Sequence[str] | None = None,
     threads: int | None = None,
     progress: bool | None = None,
     policy: Policy | None = None,
@@ -85,7 +85,9 @@ def mine_dataset(
     memory
         Budget for blocks of scores, such as ``"512M"``; vectors are mapped from the run folder.
     device
-        Of the search, ``"cpu"`` or ``"cuda"``; the teacher has its own.
+        Where torch multiplies in the search, such as ``"cuda"``; default: the core does, on the CPU. Several, such as
+        ``["cuda:0", "cuda:1"]``, share the search and the encoding, each with a copy of the teacher, which otherwise
+        stays where it was loaded. The results are those of one.
     threads
         For the core. Default: as many as the process may use.
     progress
@@ -160,8 +162,11 @@ def mine_dataset(
             if isinstance(tutor, Bm25Teacher):
                 searcher = exact = _lexical(tutor, dataset, budget, threads)
             else:
-                queries = encode(workspace, "queries", dataset.query_texts, tutor.encode_queries, bars)
-                passages = encode(workspace, "corpus", dataset.passage_texts, tutor.encode_passages, bars)
+                tutors = [tutor] if isinstance(device, str | None) else tutor.on(device)
+                of_queries = [each.encode_queries for each in tutors]
+                queries = encode(workspace, "queries", dataset.query_texts, of_queries, bars)
+                of_passages = [each.encode_passages for each in tutors]
+                passages = encode(workspace, "corpus", dataset.passage_texts, of_passages, bars)
                 exact = partial(ExactSearch, queries, passages, memory=budget, device=device, threads=threads)
                 searcher = exact if index == "exact" else partial(_faiss, queries, passages, settings, budget)
             _mine(workspace, labels, searcher, exact, chosen, depth, bars, threads)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,15 +23,18 @@ class Workspace:
         self.root = storage.root
         self.manifest = manifest
         self._storage = storage
+        self._recording = threading.Lock()
 
     def has(self, name: str) -> bool:
         """Whether the file is recorded; its bytes were checked when the workspace was opened."""
         return name in self.manifest.shards
 
     def commit(self, name: str, rows: int, write: Callable[[Path], None]) -> None:
-        """Has `write` write a file, and records it."""
-        self.manifest.shards[name] = self._storage.commit(name, rows, write)
-        self.manifest.save(self._storage)
+        """Has `write` write a file, and records it; several threads may."""
+        shard = self._storage.commit(name, rows, write)
+        with self._recording:
+            self.manifest.shards[name] = shard
+            self.manifest.save(self._storage)
 
     def finish(self, audit: Mapping[str, int]) -> None:
         """Records the totals; from now on the run is complete."""

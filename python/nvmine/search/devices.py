@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from nvmine import _core
-from nvmine.errors import NvmineError, SearchError
+from nvmine.errors import SearchError
 from nvmine.foreign import Array, to_torch
-from nvmine.search.doubtful import doubtful, read_zones
+from nvmine.search.doubtful import Doubtful, Zones, doubtful, read_zones
 from nvmine.search.product import Factor, Product
+from nvmine.share import share_out
 
 if TYPE_CHECKING:
     import torch
@@ -29,6 +29,8 @@ Float32Array = npt.NDArray[np.float32]
 
 # Threads of a GPU.
 WORKERS = 2
+# Whether GPUs use the Triton kernel: not before it has been measured on one, see docs/gpu-checks.md.
+FUSED = False
 
 
 class Devices(NamedTuple):
@@ -55,40 +57,12 @@ def search_on_devices(search: Devices, passages: Iterator[tuple[int, Array]]) ->
     SearchError
         A passage vector has a component that is NaN or infinite; the message names it.
     """
-    blocks = _Shared(passages)
     workers = [
-        _Worker(search, product, held, blocks)
+        _Worker(search, product, held)
         for product, held in ((product, _HeldQueries(product, search)) for product in search.products)
         for _ in range(WORKERS if product.device.type == "cuda" else 1)
     ]
-    with ThreadPoolExecutor(len(workers)) as pool:
-        futures = [pool.submit(worker.run) for worker in workers]
-        try:
-            errors = [future.exception() for future in futures]
-        finally:
-            blocks.stop()
-    failures = [error for error in errors if error is not None]
-    if failures:
-        # Blocks are taken in order and finished, so the first vector that is wrong is always found.
-        raise min(failures, key=lambda error: (isinstance(error, NvmineError), getattr(error, "row", None) or 0))
-
-
-class _Shared:
-    """Blocks that several threads take, each of them once; none after a failure."""
-
-    def __init__(self, blocks: Iterator[tuple[int, Array]]) -> None:
-        self._blocks, self._lock, self._stopped = blocks, threading.Lock(), False
-
-    def __iter__(self) -> Iterator[tuple[int, Array]]:
-        while True:
-            with self._lock:
-                block = None if self._stopped else next(self._blocks, None)
-            if block is None:
-                return
-            yield block
-
-    def stop(self) -> None:
-        self._stopped = True
+    share_out(passages, workers, lambda block, worker: worker.block(*block))
 
 
 class _HeldQueries:
@@ -113,17 +87,14 @@ class _HeldQueries:
 class _Worker:
     """A thread that multiplies on one device."""
 
-    def __init__(self, search: Devices, product: Product, held: _HeldQueries, blocks: _Shared) -> None:
-        self._search, self._product, self._held, self._blocks = search, product, held, blocks
+    def __init__(self, search: Devices, product: Product, held: _HeldQueries) -> None:
+        self._search, self._product, self._held = search, product, held
+        self._stream = product.stream()
 
-    def run(self) -> None:
-        try:
-            with self._product.stream():
-                for first, vectors in self._blocks:
-                    self._block(first, to_torch(vectors, pinned=self._product.device.type == "cuda"))
-        except BaseException:
-            self._blocks.stop()
-            raise
+    def block(self, first: int, vectors: Array) -> None:
+        """Brings passages before all queries."""
+        with self._stream:
+            self._block(first, to_torch(vectors, pinned=self._product.device.type == "cuda"))
 
     def _block(self, first: int, vectors: torch.Tensor) -> None:
         search, product = self._search, self._product
@@ -136,10 +107,13 @@ class _Worker:
         for number, (best, queries) in enumerate(zip(search.bests, search.queries(), strict=True)):
             left = self._held.factor(number, queries)
             reach, exponents = product.reach(left, right), left.exponents + right.exponents
-            scores = product.scores(left, right)
+            scores: torch.Tensor | None = None
             for kept in (False, True) if search.kept else (False,):
                 zones = read_zones(best, reach, exponents, product.device, kept=kept, has_floor=search.has_floor)
-                found = doubtful(scores, zones)
+                found = self._fused(left, right, zones)
+                if found is None:
+                    scores = product.scores(left, right) if scores is None else scores
+                    found = doubtful(scores, zones)
                 counts, places, too_high, too_low = (part.cpu().numpy() for part in found)
                 offsets = np.concatenate([[0], np.cumsum(counts)])
                 best.update_listed(
@@ -155,3 +129,11 @@ class _Worker:
                     rounded=search.rounded,
                     threads=search.threads,
                 )
+
+    def _fused(self, left: Factor, right: Factor, zones: Zones) -> Doubtful | None:
+        """What the kernel finds, where it is asked for and of use."""
+        if not FUSED or zones.is_filling or not self._product.in_halves or self._product.device.type != "cuda":
+            return None
+        from nvmine.search.fused import doubtful_product
+
+        return doubtful_product(left, right, zones)

@@ -7,6 +7,8 @@ Prefer FAISS (:mod:`nvmine.search.faiss`) where that is too much and a few misse
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -33,7 +35,7 @@ class ExactSearch:
     memory
         Bytes for blocks and lists, beside the vectors themselves.
     device
-        Where torch multiplies: "cpu", "cuda", ... None: the core does, on the CPU.
+        Where torch multiplies, such as "cuda", or several that share the work; None: the core does, on the CPU.
     threads
         For the core; None: all that the process may use.
 
@@ -49,7 +51,7 @@ class ExactSearch:
         passages: Vectors,
         *,
         memory: int,
-        device: str | None = None,
+        device: str | Sequence[str] | None = None,
         threads: int | None = None,
     ) -> None:
         if queries.dimension != passages.dimension:

@@ -13,6 +13,7 @@ Prefer BM25 (:mod:`nvmine.teachers.bm25`) where no model fits the domain or no d
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
@@ -143,6 +144,27 @@ class DenseTeacher:
         except Exception as error:  # model files can fail to load in any way; the caller gets one
             message = f"model {quote(name)} cannot be loaded ({reason(error)})"
             raise TeacherError(message, path=checkpoint.folder) from error
+
+    def on(self, devices: Sequence[str]) -> list[DenseTeacher]:
+        """Give a teacher for each of some torch devices: itself where it is already, and copies elsewhere.
+
+        Raises
+        ------
+        TeacherError
+            torch cannot use a device.
+        """
+        teachers: list[DenseTeacher] = []
+        for device in devices:
+            teacher = self
+            if device != str(self._model.device) or self in teachers:
+                teacher = copy.copy(self)
+                try:
+                    teacher._model = copy.deepcopy(self._model).to(device)
+                except (RuntimeError, AssertionError) as error:
+                    message = f"torch cannot use {quote(device)} ({reason(error)})"
+                    raise TeacherError(message, column="device") from None
+            teachers.append(teacher)
+        return teachers
 
     def encode_queries(self, texts: Sequence[str]) -> FloatArray:
         """Encode queries.
