@@ -46,6 +46,26 @@ def test_mine_then_again_then_audit(pairs: Path, tmp_path: Path) -> None:
     assert "starved queries              0" in audited.stdout
 
 
+def test_filter_is_mining_with_another_policy(pairs: Path, tmp_path: Path) -> None:
+    assert nvmine_command("mine", pairs, "--out", tmp_path / "run", "--depth", "3", "-n", "1").returncode == 0
+    options = ("--method", "abs", "--max-score", "0.5", "--pool", "all")
+    filtered = nvmine_command("filter", tmp_path / "run", "--out", tmp_path / "other", *options)
+    assert (filtered.returncode, filtered.stderr) == (0, "")
+    assert f"{tmp_path / 'other'} is mined: " in filtered.stdout
+    policy = nvmine.open_run(tmp_path / "other").policy
+    assert policy == nvmine.Policy(method="abs", max_score=0.5, pool="all", n=1)
+    checker.check(tmp_path / "other")
+    again = nvmine_command("filter", tmp_path / "run", "--out", tmp_path / "run", "-n", "2")
+    assert again.returncode == 2
+    assert "policy.n: 1 → 2" in again.stderr
+
+
+def test_several_devices_are_told_apart(pairs: Path, tmp_path: Path) -> None:
+    done = nvmine_command("mine", pairs, "--out", tmp_path / "run", "--devices", "cpu,abacus")
+    assert done.returncode == 2
+    assert "device" in done.stderr
+
+
 def test_options_reach_the_policy(pairs: Path, tmp_path: Path) -> None:
     options = ("--method", "margin", "--margin", "0.5", "--sampling", "softmax", "--first", "1", "--pool", "7")
     options += (
@@ -155,7 +175,7 @@ def test_broken_json_names_the_line(pairs: Path, tmp_path: Path) -> None:
     assert f"{pairs}:7" in done.stderr
 
 
-@pytest.mark.parametrize("verb", ["mine", "audit", "demo"])
+@pytest.mark.parametrize("verb", ["mine", "filter", "audit", "demo"])
 def test_every_verb_explains_itself(verb: str) -> None:
     done = nvmine_command(verb, "--help")
     assert done.returncode == 0

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from nvmine import polars
     from nvmine.embeddings import mine_embeddings
     from nvmine.ranked import MinedFile, mine_ranked
-    from nvmine.run import Run, mine_dataset, open_run
+    from nvmine.run import Run, filter_run, mine_dataset, open_run
 
 __all__ = [
     "Audit",
@@ -32,6 +32,7 @@ __all__ = [
     "Shingles",
     "__version__",
     "ensemble",
+    "filter_run",
     "jaccard",
     "jaccard_matrix",
     "mine",
@@ -44,7 +45,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("Run", "mine_dataset", "open_run"):
+    if name in ("Run", "filter_run", "mine_dataset", "open_run"):
         return getattr(import_module("nvmine.run"), name)
     if name in ("MinedFile", "mine_ranked"):
         return getattr(import_module("nvmine.ranked"), name)

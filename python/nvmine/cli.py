@@ -1,4 +1,4 @@
-"""The command line: ``nvmine mine``, ``nvmine audit``, ``nvmine demo``; ``python -m nvmine`` is the same.
+"""The command line: ``nvmine mine``, ``filter``, ``audit`` and ``demo``; ``python -m nvmine`` is the same.
 
 Every command calls one public function; what is wrong with the input is one line on standard error and exit code 2.
 """
@@ -10,13 +10,17 @@ import logging
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nvmine import __version__
 from nvmine.errors import DataError, NvmineError
-from nvmine.policy import Anchor, Method, OnMissing, OnShort, Policy, Sampling
+from nvmine.policy import Policy
+from nvmine.policy_options import POLICY_OPTIONS, takes_policy
+
+if TYPE_CHECKING:
+    from nvmine.run import Run
 
 app = typer.Typer(
     name="nvmine",
@@ -28,8 +32,7 @@ app = typer.Typer(
 )
 
 
-_DEFAULTS = Policy()
-_RULE, _TEACHER, _SEARCH, _DATA = "The rule", "The teacher", "The search", "The data"
+_TEACHER, _SEARCH, _DATA = "The teacher", "The search", "The data"
 _RANKED = "Ranked lists"
 _RANKED_ONLY = ("qrels", "passage_column", "score_column")
 
@@ -39,6 +42,7 @@ def _option(panel: str, text: str, *names: str) -> Any:
 
 
 @app.command()
+@takes_policy(defaults=dataclasses.asdict(Policy()))
 def mine(
     context: typer.Context,
     *,
@@ -92,31 +96,7 @@ def mine(
     query_column: Annotated[str | None, _option(_DATA, "Column of the queries, for pairs and ranked lists.")] = None,
     positive_column: Annotated[str | None, _option(_DATA, "Column of the positives, for pairs.")] = None,
     corpus: Annotated[Path | None, _option(_DATA, "File of further passages, for pairs.")] = None,
-    method: Annotated[Method, _option(_RULE, "How the ceiling follows from the anchor.")] = _DEFAULTS.method,
-    percentage: Annotated[float, _option(_RULE, "For perc: below this share of the anchor.")] = _DEFAULTS.percentage,
-    margin: Annotated[float, _option(_RULE, "For margin: this far below the anchor.")] = _DEFAULTS.margin,
-    max_score: Annotated[float | None, _option(_RULE, "Strictly below this. Default for abs: 0.7.")] = None,
-    min_score: Annotated[float | None, _option(_RULE, "At least this.")] = None,
-    near_duplicate: Annotated[
-        float | None, _option(_RULE, "Reject what shares this much with a better one, a positive or the query.")
-    ] = None,
-    shift: Annotated[int | None, _option(_RULE, "Survivors left out at the top. Default for shift: 10.")] = None,
-    pool: Annotated[
-        str | None, _option(_RULE, "Survivors drawn from, or all. Default: 10 for samplers, all for top.")
-    ] = None,
-    n: Annotated[int, _option(_RULE, "Negatives per query.", "--n", "-n")] = _DEFAULTS.n,
-    sampling: Annotated[Sampling, _option(_RULE, "How they are drawn.")] = _DEFAULTS.sampling,
-    first: Annotated[int, _option(_RULE, "So many of them are the best survivors anyway.")] = _DEFAULTS.first,
-    temperature: Annotated[float, _option(_RULE, "For softmax.")] = _DEFAULTS.temperature,
-    simans_a: Annotated[float, _option(_RULE, "For simans: sharpness.")] = _DEFAULTS.simans_a,
-    simans_b: Annotated[float, _option(_RULE, "For simans: offset from the anchor.")] = _DEFAULTS.simans_b,
-    bins: Annotated[int, _option(_RULE, "For bins: how many.")] = _DEFAULTS.bins,
-    anchor: Annotated[Anchor, _option(_RULE, "Which positive score counts, of several.")] = _DEFAULTS.anchor,
-    on_short: Annotated[OnShort, _option(_RULE, "What to do with fewer than n.")] = _DEFAULTS.on_short,
-    on_missing: Annotated[
-        OnMissing, _option(_RULE, "What to do with a query without a positive.")
-    ] = _DEFAULTS.on_missing,
-    seed: Annotated[int, _option(_RULE, "Of the draws.")] = _DEFAULTS.seed,
+    fields: dict[str, Any],
     depth: Annotated[int, _option(_SEARCH, "Candidates kept per query, for later policies too.")] = 100,
     index: Annotated[
         str, _option(_SEARCH, "exact, or a FAISS index: flat, ivf4096, hnsw32, any factory string.")
@@ -147,15 +127,11 @@ def mine(
     from nvmine.run.manifest import NAME, Manifest
     from nvmine.teachers import open_teacher
 
-    chosen = locals()
-    fields = {field.name: chosen[field.name] for field in dataclasses.fields(Policy)}
-    if pool is not None and pool != "all":
-        fields["pool"] = int(pool) if pool.isdecimal() else pool
     policy = Policy(**fields)
     if (data is None) == (candidates is None):
         raise DataError("give either DATA, to mine texts, or --candidates, to mine ranked lists")
     if candidates is not None:
-        shared = {*fields, "data", "out", "candidates", "query_column", "threads", *_RANKED_ONLY}
+        shared = {*POLICY_OPTIONS, "data", "out", "candidates", "query_column", "threads", *_RANKED_ONLY}
         _refuse(context, [name for name in context.params if name not in shared], "--candidates")
         mined = mine_ranked(
             candidates,
@@ -205,12 +181,7 @@ def mine(
         threads=threads,
         policy=policy,
     )
-    totals = run.manifest.audit or {}
-    state = "is finished already" if finished else "is mined"
-    typer.echo(f"{out} {state}: {totals['emitted']:,} negatives for {totals['queries']:,} queries")
-    if totals["short"]:
-        typer.echo(f"{totals['short']:,} are short of {run.n}: the corpus holds no more that the rule allows")
-    typer.echo(f"negatives: {out}/negatives-*.parquet   what became of the rest: nvmine audit {out}")
+    _tell(run, out, "is finished already" if finished else "is mined")
 
 
 def _refuse(context: typer.Context, names: Iterable[str], other: str) -> None:
@@ -219,6 +190,42 @@ def _refuse(context: typer.Context, names: Iterable[str], other: str) -> None:
         source = context.get_parameter_source(name)
         if source is not None and source.name == "COMMANDLINE":
             raise DataError(f"this option has no meaning with {other}", column="--" + name.replace("_", "-"))
+
+
+@app.command(name="filter")
+@takes_policy(defaults={})
+def filter_(
+    run: Annotated[Path, typer.Argument(help="A finished run folder; it is not changed.")],
+    *,
+    out: Annotated[Path, typer.Option(help="The folder of the new run: new, or of the same work.")],
+    device: Annotated[
+        str | None, _option(_SEARCH, "Where to search again: cuda, or several: cuda:0,cuda:1. Default: the CPU.")
+    ] = None,
+    memory: Annotated[str, _option(_SEARCH, "Budget for blocks of scores, such as 512M or 4G.")] = "1G",
+    threads: Annotated[int | None, _option(_SEARCH, "Threads of the core. Default: all.")] = None,
+    fields: dict[str, Any],
+) -> None:
+    """Mine a finished RUN once more, under another policy.
+
+    What is not given of the rule stays as it is in RUN. Nothing is encoded again: the kept candidates are filtered, and
+    queries that those cannot feed are searched again below their ceiling, by the kept vectors. The new run is the one
+    that mine would have made; files that both hold take their place on the disk once.
+
+    nvmine filter run --method margin --margin 0.1 --n 8 --out stricter
+    """
+    from nvmine.run import filter_run
+
+    devices = None if device in (None, "cpu") else device.split(",")
+    mined = filter_run(run, out=out, memory=memory, device=devices, threads=threads, **fields)
+    _tell(mined, out, "is mined")
+
+
+def _tell(run: Run, out: Path, state: str) -> None:
+    totals = run.manifest.audit or {}
+    typer.echo(f"{out} {state}: {totals['emitted']:,} negatives for {totals['queries']:,} queries")
+    if totals["short"]:
+        typer.echo(f"{totals['short']:,} are short of {run.n}: the corpus holds no more that the rule allows")
+    typer.echo(f"negatives: {out}/negatives-*.parquet   what became of the rest: nvmine audit {out}")
 
 
 @app.command()

@@ -121,13 +121,14 @@ class CandidateSearch:
         negatives = mine_candidates(result, self._labels, self._policy)
         hungry = self._hungry(negatives, exhausted)
         # Positives, the query itself and copies lie below the ceiling too; more of them than expected means another go.
-        wanted = self._policy.survivors_needed + int(counts.max(initial=0)) + 16
+        # Counted for each query by itself, so that what is kept does not depend on who is searched together.
+        wanted = self._policy.survivors_needed + counts + 16
         while hungry.size:
             self._feed(rows, negatives, hungry, wanted, lists, exhausted)
             result = table()
             negatives = mine_candidates(result, self._labels, self._policy)
             hungry = self._hungry(negatives, exhausted)
-            wanted *= 4
+            wanted = 4 * wanted
         return result
 
     def _hungry(self, negatives: Negatives, exhausted: Bools) -> Int64Array:
@@ -138,20 +139,28 @@ class CandidateSearch:
         return np.flatnonzero(~fed & ~exhausted[negatives.queries])
 
     def _feed(
-        self, rows: Int64Array, negatives: Negatives, hungry: Int64Array, wanted: int, lists: Lists, exhausted: Bools
+        self,
+        rows: Int64Array,
+        negatives: Negatives,
+        hungry: Int64Array,
+        wanted: Int64Array,
+        lists: Lists,
+        exhausted: Bools,
     ) -> None:
-        """Adds the best `wanted` passages below the ceiling of every hungry result to its query's list."""
+        """Adds the best passages below the ceiling of every hungry result, as many as `wanted`, to its query's list."""
         exact = self._exact()
-        step = exact.rows_at_once(wanted)
         places = negatives.queries[hungry]
+        depth = int(wanted[places].max())
+        step = exact.rows_at_once(depth)
         # A query with several ceilings has seen everything when it has below each of them.
         unseen = np.zeros(len(rows), np.int64)
         for start in range(0, len(hungry), step):
             block = slice(start, start + step)
-            below = exact.search_below(rows[places[block]], negatives.ceilings[hungry[block]], wanted)
+            below = exact.search_below(rows[places[block]], negatives.ceilings[hungry[block]], depth)
             for place, ids, scores in zip(places[block].tolist(), below.ids, below.scores, strict=True):
-                lists.add(place, ids[ids >= 0], scores[ids >= 0])
-                unseen[place] += int(ids[-1] >= 0)
+                found = min(int((ids >= 0).sum()), int(wanted[place]))
+                lists.add(place, ids[:found], scores[:found])
+                unseen[place] += int(found == wanted[place])
         exhausted[places] = unseen[places] == 0
 
 

@@ -9,27 +9,22 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
 
-import numpy as np
-import polars as pl
-
-from nvmine.audit import REASONS
-from nvmine.data import Dataset, Vectors, open_dataset
+from nvmine.data import Vectors, open_dataset
 from nvmine.errors import SearchError
 from nvmine.policy import Policy, PolicyFields, takes_policy_fields
-from nvmine.run.candidates import CandidateSearch, candidate_name, search_candidates
 from nvmine.run.encode import encode
 from nvmine.run.folder import Run
 from nvmine.run.labels import Labels
 from nvmine.run.manifest import Manifest
 from nvmine.run.progress import Progress
-from nvmine.run.results import mine_candidates, negatives_name, results_table, writer
+from nvmine.run.stages import lexical_search, mine_all
 from nvmine.run.texts import store_texts
-from nvmine.run.workspace import Workspace, open_workspace, shard_ranges
-from nvmine.search import ExactSearch, ExhaustiveSearcher, FaissSearch, ScoredSearch, Searcher, parse_memory
+from nvmine.run.workspace import open_workspace
+from nvmine.search import ExactSearch, ExhaustiveSearcher, FaissSearch, Searcher, parse_memory
 from nvmine.teachers import Bm25Teacher, DenseTeacher, open_teacher
 from nvmine.whole_numbers import thread_count
 
@@ -160,7 +155,7 @@ def mine_dataset(
             searcher: Callable[[], Searcher]
             exact: Callable[[], ExhaustiveSearcher]
             if isinstance(tutor, Bm25Teacher):
-                searcher = exact = _lexical(tutor, dataset, budget, threads)
+                searcher = exact = lexical_search(tutor, dataset, budget, threads)
             else:
                 tutors = [tutor] if isinstance(device, str | None) else tutor.on(device)
                 of_queries = [each.encode_queries for each in tutors]
@@ -169,21 +164,8 @@ def mine_dataset(
                 passages = encode(workspace, "corpus", dataset.passage_texts, of_passages, bars)
                 exact = partial(ExactSearch, queries, passages, memory=budget, device=device, threads=threads)
                 searcher = exact if index == "exact" else partial(_faiss, queries, passages, settings, budget)
-            _mine(workspace, labels, searcher, exact, chosen, depth, bars, threads)
+            mine_all(workspace, labels, searcher, exact, chosen, depth, bars, threads)
     return Run.open(out)
-
-
-def _lexical(tutor: Bm25Teacher, dataset: Dataset, memory: int, threads: int | None) -> Callable[[], ScoredSearch]:
-    @cache
-    def make() -> ScoredSearch:
-        index = tutor.index(dataset.passage_texts)
-
-        def score_rows(rows: np.ndarray[Any, np.dtype[np.int64]]) -> np.ndarray[Any, np.dtype[np.float32]]:
-            return index.scores([dataset.query_texts[row] for row in rows])
-
-        return ScoredSearch(score_rows, len(dataset.passage_ids), memory=memory, threads=threads)
-
-    return make
 
 
 def _faiss(queries: Vectors, passages: Vectors, settings: dict[str, Any], memory: int) -> Searcher:
@@ -195,43 +177,6 @@ def _faiss(queries: Vectors, passages: Vectors, settings: dict[str, Any], memory
         nprobe=settings.get("nprobe"),
         ef_search=settings.get("ef_search"),
     )
-
-
-def _mine(
-    workspace: Workspace,
-    labels: Labels,
-    searcher: Callable[[], Searcher],
-    exact: Callable[[], ExhaustiveSearcher],
-    policy: Policy,
-    depth: int,
-    bars: Progress,
-    threads: int | None,
-) -> None:
-    """Candidates and results of every query; an index is only built if a shard is missing."""
-    names = [candidate_name(workspace, number) for number, _ in shard_ranges(labels.queries)]
-    if not all(workspace.has(name) for name in names):
-        search = CandidateSearch(labels, searcher(), exact, policy, depth)
-        search_candidates(workspace, labels, search, bars)
-    passage_ids = pl.read_parquet(workspace.root / "passages.parquet", columns=["passage_id"]).to_series()
-    teacher = str(workspace.manifest.teacher.get("name") or workspace.manifest.teacher["kind"])
-    totals = dict.fromkeys(("queries", "results", "candidates", "survivors", "emitted", "short", *REASONS), 0)
-    with bars.bar("mining", labels.queries) as bar:
-        for number, rows in shard_ranges(labels.queries):
-            candidates = pl.read_parquet(workspace.root / candidate_name(workspace, number))
-            negatives = mine_candidates(candidates, labels, policy, threads)
-            negatives.audit.check()
-            name = negatives_name(number)
-            if not workspace.has(name):
-                table = results_table(candidates, negatives, passage_ids, teacher)
-                workspace.commit(name, table.height, writer(table))
-            totals["queries"] += len(rows)
-            totals["results"] += len(negatives)
-            totals["survivors"] += int(negatives.audit.survivors.sum())
-            totals["short"] += int((negatives.counts < policy.n).sum())
-            for key, count in negatives.audit.total.items():
-                totals[key] += count
-            bar.update(len(rows))
-    workspace.finish(totals)
 
 
 def _depth(depth: int) -> int:

@@ -79,6 +79,14 @@ class Storage:
         return Shard(name, rows, size, digest)
 
 
+def link(source: Path, path: Path) -> None:
+    """Gives a file, which nobody writes to again, a second name; a copy where the file systems do not allow that."""
+    try:
+        os.link(source, path)
+    except OSError:
+        shutil.copyfile(source, path)
+
+
 def write_whole(target: Path, temporary: Path, write: Callable[[Path], None]) -> tuple[int, str]:
     """Has `write` write a file under a temporary name on the same disk, and moves it to its place; bytes and SHA-256.
 
