@@ -59,6 +59,7 @@ ARRAYS = {
     "ragged",
     "share",
     "shingles",
+    "shortlisted",
     "whole_numbers",
     "words",
 }

@@ -54,7 +54,8 @@ def mine(
         or memory map, a torch tensor, anything with ``__array__`` or DLPack. For ragged rows a column of lists from
         anything that speaks Arrow (Polars, pyarrow, nanoarrow, ...), or a sequence of arrays. A column of one chunk is
         read where it lies; several chunks are put together, and one with nulls is copied: a null is NaN, a null list
-        empty. Not written to, and must not be while the call lasts.
+        empty. A tensor on a GPU whose columns are the passages is cut down there, and little of it crosses. Not written
+        to, and must not be while the call lasts.
     pos_scores
         Scores of the positives by the same teacher: (n_queries,), or ragged rows for several positives.
     ids
@@ -129,6 +130,22 @@ def mine(
     array([[0, 2]])
     """
     chosen = Policy.of(policy, fields)
+    if ids is None and identity is None and not ranks:
+        from nvmine import shortlisted
+
+        depth = shortlisted.needed(scores, chosen)
+        if depth is not None:
+            return shortlisted.mine_shortlist(
+                scores,
+                pos_scores,
+                depth,
+                pos_ids=pos_ids,
+                exclude_ids=exclude_ids,
+                query_ids=query_ids,
+                policy=chosen,
+                counts=counts,
+                threads=threads,
+            )
     score_rows = read_rows("scores", scores, "scores")
     positives = read_rows("pos_scores", pos_scores, "scores", single=True)
     candidate_ids = None if ids is None else read_rows("ids", ids, "ids")
