@@ -99,7 +99,7 @@ def mine(
     fields: dict[str, Any],
     depth: Annotated[int, _option(_SEARCH, "Candidates kept per query, for later policies too.")] = 100,
     index: Annotated[
-        str, _option(_SEARCH, "exact, or a FAISS index: flat, ivf4096, hnsw32, any factory string.")
+        str, _option(_SEARCH, "exact, or a FAISS index: flat, ivf4096, hnsw32, any factory string; or a saved one.")
     ] = "exact",
     nprobe: Annotated[int | None, _option(_SEARCH, "Of an IVF index: cells searched.")] = None,
     ef_search: Annotated[int | None, _option(_SEARCH, "Of an HNSW index: breadth.")] = None,

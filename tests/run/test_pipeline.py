@@ -200,6 +200,26 @@ def test_an_index_that_misses_passages_starves_nobody(small: Dataset, tmp_path: 
     assert (run.negatives()["negative_ids"].list.len() == 4).sum() > 0
 
 
+def test_a_saved_index_is_known_by_what_it_holds(small: Dataset, tmp_path: Path) -> None:
+    faiss = pytest.importorskip("faiss")
+    vectors = WordTeacher().encode_passages(small.passage_texts)
+    folder = tmp_path / "index"
+    folder.mkdir()
+    for number, part in enumerate(np.array_split(vectors, 3)):
+        index = faiss.IndexFlatIP(vectors.shape[1])
+        index.add(part)
+        faiss.write_index(index, str(folder / f"{number}.faiss"))
+    options: dict[str, Any] = {"teacher": WordTeacher(), "depth": 9, "progress": False}
+    run = nvmine.mine_dataset(small, out=tmp_path / "run", index=str(folder), **options)
+    exact = nvmine.mine_dataset(small, out=tmp_path / "exact", **options)
+    assert run.negatives().equals(exact.negatives())
+    folder.rename(tmp_path / "moved")
+    nvmine.mine_dataset(small, out=tmp_path / "run", index=str(tmp_path / "moved"), **options)
+    (tmp_path / "moved/0.faiss").write_bytes(b"changed")
+    with pytest.raises(RunError, match="index_digests"):
+        nvmine.mine_dataset(small, out=tmp_path / "run", index=str(tmp_path / "moved"), **options)
+
+
 def test_on_short_raise_names_the_query_after_the_whole_corpus(small: Dataset, tmp_path: Path) -> None:
     with pytest.raises(nvmine.NvmineError, match=r"got \d+ of 200 negatives") as caught:
         nvmine.mine_dataset(small, out=tmp_path, teacher=WordTeacher(), n=200, on_short="raise", progress=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from nvmine.data.vectors import Vectors
 from nvmine.errors import MissingExtraError, SearchError, ShapeError
 from nvmine.search.faiss import FaissSearch
+from nvmine.search.saved import saved_indexes
 
 faiss = pytest.importorskip("faiss")
 
@@ -162,3 +164,70 @@ assert (torch.from_numpy(x) @ torch.from_numpy(x).T).shape == (2000, 2000)
 assert index.search(x[:5], 3)[1].shape == (5, 3)
 """
     subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
+
+
+class TestSaved:
+    """Indexes from files, of the whole corpus or of shards of it."""
+
+    @staticmethod
+    def save(folder: Path, factory: str, cuts: list[int]) -> list[Path]:
+        paths = []
+        for number, part in enumerate(np.split(PASSAGE_VECTORS, cuts)):
+            index = faiss.index_factory(DIMENSION, factory, faiss.METRIC_INNER_PRODUCT)
+            index.train(part)
+            index.add(part)
+            paths.append(folder / f"{number:03d}.faiss")
+            faiss.write_index(index, str(paths[-1]))
+        return paths
+
+    @pytest.mark.parametrize("cuts", [[], [1000], [10, 700, 2200]])
+    @pytest.mark.parametrize("factory", ["Flat", "IVF4,Flat"])
+    def test_finds_what_a_built_one_finds(self, tmp_path: Path, factory: str, cuts: list[int]) -> None:
+        paths = self.save(tmp_path, factory, cuts)
+        options = {"nprobe": 4} if factory != "Flat" else {}
+        for depth in (20, PASSAGES + 5):
+            found = search_with("saved", saved=paths, memory=10_000_000, **options).search(ROWS, depth)
+            best = search_with("flat", memory=10_000_000).search(ROWS, depth)
+            np.testing.assert_array_equal(found.ids, best.ids)
+            np.testing.assert_array_equal(found.scores, best.scores)
+
+    def test_every_shard_is_told_how_far_to_search(self, tmp_path: Path) -> None:
+        search = search_with("saved", saved=self.save(tmp_path, "IVF16,Flat", [1500]))
+        assert [faiss.extract_index_ivf(part).nprobe for part in search._parts] == [4, 4]
+
+    def test_what_does_not_fit_is_refused(self, tmp_path: Path) -> None:
+        paths = self.save(tmp_path, "Flat", [1000])
+        with pytest.raises(SearchError, match="1000 vectors are indexed, the corpus has 3000"):
+            search_with("saved", saved=paths[:1])
+        other = tmp_path / "other.faiss"
+        faiss.write_index(faiss.IndexFlatIP(3), str(other))
+        with pytest.raises(SearchError, match="dimension 3") as caught:
+            search_with("saved", saved=[other])
+        assert caught.value.path == str(other)
+        faiss.write_index(faiss.IndexFlatL2(DIMENSION), str(other))
+        with pytest.raises(SearchError, match="another measure"):
+            search_with("saved", saved=[other])
+        other.write_bytes(b"no index")
+        with pytest.raises(SearchError, match="no FAISS index"):
+            search_with("saved", saved=[other])
+
+    def test_ids_that_are_no_passages_are_refused(self, tmp_path: Path) -> None:
+        index = faiss.IndexIDMap(faiss.IndexFlatIP(DIMENSION))
+        index.add_with_ids(PASSAGE_VECTORS, np.arange(PASSAGES) + 7)
+        faiss.write_index(index, str(tmp_path / "ids.faiss"))
+        with pytest.raises(SearchError, match="build it without ids"):
+            search_with("saved", saved=[tmp_path / "ids.faiss"]).search(ROWS, PASSAGES)
+
+    def test_a_name_is_a_file_or_a_folder(self, tmp_path: Path) -> None:
+        with pytest.raises(SearchError, match="holds no"):
+            saved_indexes(str(tmp_path))
+        paths = self.save(tmp_path, "Flat", [1000])
+        assert saved_indexes(str(tmp_path)) == paths
+        assert saved_indexes(str(paths[1])) == [paths[1]]
+        assert saved_indexes("ivf4096") == []
+
+
+@pytest.mark.skipif(hasattr(faiss, "GpuIndexCagra"), reason="this FAISS has CAGRA")
+def test_cagra_says_what_it_needs() -> None:
+    with pytest.raises(SearchError, match="faiss-gpu-cuvs"):
+        search_with("cagra32")

@@ -24,7 +24,15 @@ from nvmine.run.progress import Progress
 from nvmine.run.stages import lexical_search, mine_all
 from nvmine.run.texts import store_texts
 from nvmine.run.workspace import open_workspace
-from nvmine.search import ExactSearch, ExhaustiveSearcher, FaissSearch, Searcher, parse_memory
+from nvmine.search import (
+    ExactSearch,
+    ExhaustiveSearcher,
+    FaissSearch,
+    Searcher,
+    digests_of,
+    parse_memory,
+    saved_indexes,
+)
 from nvmine.teachers import Bm25Teacher, DenseTeacher, open_teacher
 from nvmine.whole_numbers import thread_count
 
@@ -74,7 +82,9 @@ def mine_dataset(
     depth
         Candidates kept for each query, for this policy and later ones; at least 1.
     index
-        ``"exact"``, or a FAISS index: ``"flat"``, ``"ivf4096"``, ``"hnsw32"`` or any of FAISS's factory strings.
+        ``"exact"``, or a FAISS index: ``"flat"``, ``"ivf4096"``, ``"hnsw32"``, ``"cagra64"`` or any of FAISS's factory
+        strings; or one that was saved before, of these passages in their order: its file, or a folder of ``*.faiss``,
+        each of the next part of the passages. Saved indexes are mapped, not loaded.
     nprobe, ef_search
         Of a FAISS index.
     memory
@@ -132,7 +142,11 @@ def mine_dataset(
     tutor = open_teacher(teacher) if isinstance(teacher, str) else teacher
     if index != "exact" and isinstance(tutor, Bm25Teacher):
         raise SearchError(f"{index!r} is an index of vectors, and BM25 has none; leave it at 'exact'", column="index")
+    saved = saved_indexes(index) if index != "exact" else []
     settings: dict[str, Any] = {"index": index, "depth": depth}
+    if saved:
+        # What decides is what the files hold, wherever they lie.
+        settings |= {"index": "saved", "index_digests": digests_of(saved)}
     settings |= {key: value for key, value in {"nprobe": nprobe, "ef_search": ef_search}.items() if value is not None}
     wanted = Manifest(
         data={
@@ -163,17 +177,20 @@ def mine_dataset(
                 of_passages = [each.encode_passages for each in tutors]
                 passages = encode(workspace, "corpus", dataset.passage_texts, of_passages, bars)
                 exact = partial(ExactSearch, queries, passages, memory=budget, device=device, threads=threads)
-                searcher = exact if index == "exact" else partial(_faiss, queries, passages, settings, budget)
+                searcher = exact if index == "exact" else partial(_faiss, queries, passages, settings, saved, budget)
             mine_all(workspace, labels, searcher, exact, chosen, depth, bars, threads)
     return Run.open(out)
 
 
-def _faiss(queries: Vectors, passages: Vectors, settings: dict[str, Any], memory: int) -> Searcher:
+def _faiss(
+    queries: Vectors, passages: Vectors, settings: dict[str, Any], saved: Sequence[Path], memory: int
+) -> Searcher:
     return FaissSearch(
         queries,
         passages,
         factory=settings["index"],
         memory=memory,
+        saved=saved,
         nprobe=settings.get("nprobe"),
         ef_search=settings.get("ef_search"),
     )

@@ -3,6 +3,7 @@
 from nvmine.search.blocks import Found, Sought, search_blocks
 from nvmine.search.exact import ExactSearch
 from nvmine.search.faiss import FaissSearch
+from nvmine.search.saved import digests_of, saved_indexes
 from nvmine.search.scored import ScoredSearch
 from nvmine.search.searcher import Candidates, ExhaustiveSearcher, Searcher, parse_memory, rescore
 
@@ -15,7 +16,9 @@ __all__ = [
     "ScoredSearch",
     "Searcher",
     "Sought",
+    "digests_of",
     "parse_memory",
     "rescore",
+    "saved_indexes",
     "search_blocks",
 ]

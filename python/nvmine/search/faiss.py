@@ -12,8 +12,9 @@ from __future__ import annotations
 import logging
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ import numpy.typing as npt
 from nvmine.data.vectors import Float32Array, Vectors
 from nvmine.errors import SearchError, ShapeError, quote
 from nvmine.extras import require
+from nvmine.search.saved import joined, read_saved
 from nvmine.search.searcher import Candidates, rescore
 
 if TYPE_CHECKING:
@@ -49,10 +51,12 @@ class FaissSearch:
     queries, passages
         Vectors of one dimension, compared by dot product.
     factory
-        "flat"; "ivfN", N cells; "hnswN", N links a node (both with vectors held in float16); or any string of FAISS's
-        ``index_factory``.
+        "flat"; "ivfN", N cells; "hnswN", N links a node (both with vectors held in float16); "cagraN", N links a node,
+        on a GPU; or any string of FAISS's ``index_factory``.
     memory
         Bytes for one block of queries with their candidates. The index and a sample to train it on come on top.
+    saved
+        Files of indexes that were built before, of consecutive parts of the passages; nothing is built then.
     nprobe
         Cells searched by an IVF index; by default the root of their number, rounded up.
     ef_search
@@ -62,6 +66,7 @@ class FaissSearch:
     ------
     SearchError
         FAISS does not know `factory`, cannot train it on so few passages, or it lacks what `nprobe` or `ef_search` set.
+        Or a saved index is of other vectors.
     ShapeError
         The dimensions differ.
     MissingExtraError
@@ -75,6 +80,7 @@ class FaissSearch:
         *,
         factory: str,
         memory: int,
+        saved: Sequence[Path] = (),
         nprobe: int | None = None,
         ef_search: int | None = None,
     ) -> None:
@@ -83,19 +89,38 @@ class FaissSearch:
         self._faiss = require("faiss", extra="faiss-cpu")
         self._queries, self._passages, self._memory = queries, passages, memory
         self._factory = _factory_string(factory)
-        with self._reported(f"FAISS index {quote(factory)} of {len(passages)} passages"):
-            self._index = self._faiss.index_factory(passages.dimension, self._factory, self._faiss.METRIC_INNER_PRODUCT)
-        cells = self._cells()
-        if nprobe is None and cells is not None:
-            nprobe = math.ceil(math.sqrt(cells))
-        self._settings = {"nprobe": nprobe, "efSearch": ef_search}
-        for name, value in self._settings.items():
+        if saved:
+            self._parts = read_saved(self._faiss, saved, passages.dimension, len(passages))
+        else:
+            with self._reported(f"FAISS index {quote(factory)} of {len(passages)} passages"):
+                self._parts = [self._empty()]
+        self._settings, self._most_cells = {"nprobe": nprobe, "efSearch": ef_search}, 0
+        for part in self._parts:
+            self._configure(part, factory)
+        if not saved:
+            with self._reported(f"FAISS index {quote(factory)} cannot be built from {len(passages)} passages"):
+                self._build(self._parts[0])
+        self._index = joined(self._faiss, self._parts)
+        self._on_gpu = self._copy_to_gpu()
+
+    def _empty(self) -> faiss.Index:
+        cagra = re.fullmatch(r"cagra(\d+)", self._factory)
+        if cagra is None:
+            metric = self._faiss.METRIC_INNER_PRODUCT
+            index: faiss.Index = self._faiss.index_factory(self._passages.dimension, self._factory, metric)
+            return index
+        return cagra_index(self._faiss, self._passages.dimension, int(cagra[1]))
+
+    def _configure(self, part: faiss.Index, factory: str) -> None:
+        cells = self._cells(part)
+        settings = dict(self._settings)
+        if settings["nprobe"] is None and cells is not None:
+            settings["nprobe"] = math.ceil(math.sqrt(cells))
+        for name, value in settings.items():
             if value is not None:
                 with self._reported(f"FAISS index {quote(factory)} cannot have {name}={value}"):
-                    self._faiss.ParameterSpace().set_index_parameter(self._index, name, value)
-        with self._reported(f"FAISS index {quote(factory)} cannot be built from {len(passages)} passages"):
-            self._build(cells or 0)
-        self._on_gpu = self._copy_to_gpu()
+                    self._faiss.ParameterSpace().set_index_parameter(part, name, value)
+        self._most_cells = max(self._most_cells, settings["nprobe"] or 0)
 
     def search(self, rows: Int64Array, depth: int) -> Candidates:
         """Find the best passages that the index knows.
@@ -119,6 +144,7 @@ class FaissSearch:
         for start in range(0, len(rows), step):
             block = slice(start, start + step)
             found = index.search(self._queries.rows(rows[block]), depth)[1]
+            self._check(found)
             ids[block], scores[block] = self._scored(rows[block], found)
         return Candidates(ids, scores)
 
@@ -130,23 +156,34 @@ class FaissSearch:
         """Count the queries that fit the memory budget: each has a vector, and FAISS's and our ids and scores."""
         return max(1, self._memory // (4 * self._queries.dimension + 24 * depth))
 
+    def _check(self, found: Int64Array) -> None:
+        strange = found[(found < -1) | (found >= len(self._passages))]
+        if strange.size:
+            raise SearchError(
+                f"the FAISS index names passage {strange[0]} of {len(self._passages)}; build it without ids"
+            )
+
     def _scored(self, rows: Int64Array, found: Int64Array) -> tuple[Int64Array, Float32Array]:
         scores = rescore(self._queries, rows, self._passages, found).astype(np.float32)
         order = np.lexsort((found, -scores))  # row by row; NaN, which is padding, comes last
         return np.take_along_axis(found, order, axis=1), np.take_along_axis(scores, order, axis=1)
 
-    def _cells(self) -> int | None:
+    def _cells(self, index: faiss.Index) -> int | None:
         """Count the inverted lists; None for an index that has none."""
-        ivf = self._faiss.try_extract_index_ivf(self._index)
+        ivf = self._faiss.try_extract_index_ivf(index)
         return None if ivf is None else int(ivf.nlist)
 
-    def _build(self, cells: int) -> None:
-        rows = np.arange(len(self._passages))
+    def _build(self, index: faiss.Index) -> None:
+        rows, cells = np.arange(len(self._passages)), self._cells(index) or 0
+        if self._factory.startswith("cagra"):
+            # It is built from all vectors at once, and takes no more.
+            index.train(self._passages.rows(rows))
+            return
         with _one_thread(self._faiss) if re.search("HNSW|NSG", self._factory) else nullcontext():
-            if not self._index.is_trained:
-                self._index.train(self._sample(cells))
+            if not index.is_trained:
+                index.train(self._sample(cells))
             for start in range(0, len(rows), _ADDED_AT_ONCE):
-                self._index.add(self._passages.rows(rows[start : start + _ADDED_AT_ONCE]))
+                index.add(self._passages.rows(rows[start : start + _ADDED_AT_ONCE]))
 
     def _sample(self, cells: int) -> Float32Array:
         """As many passages as training can use, the same ones every time."""
@@ -160,7 +197,9 @@ class FaissSearch:
 
     def _copy_to_gpu(self) -> faiss.Index | None:
         """Put the index on all GPUs; None where there is none, or none that takes this kind of index."""
-        if self._faiss.get_num_gpus() == 0 or (self._settings["nprobe"] or 0) > _GPU_LIMIT:
+        # One that was made on a GPU is there already.
+        is_there = self._factory.startswith("cagra")
+        if is_there or self._faiss.get_num_gpus() == 0 or self._most_cells > _GPU_LIMIT:
             return None
         try:
             index: faiss.Index = self._faiss.index_cpu_to_all_gpus(self._index)
@@ -176,6 +215,23 @@ class FaissSearch:
             yield
         except RuntimeError as error:
             raise SearchError(f"{what}: {_own_words(error)}") from error
+
+
+def cagra_index(library: ModuleType, dimension: int, links: int) -> faiss.Index:
+    """An empty CAGRA graph on a GPU.
+
+    Raises
+    ------
+    SearchError
+        The installed FAISS has none.
+    """
+    if not hasattr(library, "GpuIndexCagra"):
+        raise SearchError("CAGRA needs a GPU and faiss-gpu-cuvs; use 'hnsw32' or 'ivf4096' without", column="index")
+    config = library.GpuIndexCagraConfig()
+    config.graph_degree, config.intermediate_graph_degree = links, 2 * links
+    resources = library.StandardGpuResources()
+    index: faiss.Index = library.GpuIndexCagra(resources, dimension, library.METRIC_INNER_PRODUCT, config)
+    return index
 
 
 def _factory_string(factory: str) -> str:
