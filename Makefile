@@ -59,6 +59,7 @@ bench: $(VENV)/.test  ## The measurements of docs/benchmarks.md
 
 bench-gpu:  ## Checks and measurements where a GPU is, see docs/gpu-checks.md
 	$(PYTHON) benches/gpu/checks.py
+	$(PYTHON) benches/gpu/search.py
 
 wheel: $(VENV)/.pip  ## The abi3 wheel and the source distribution, in dist/
 	$(PIP) install --quiet "maturin>=1.15,<2"

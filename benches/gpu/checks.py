@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import numpy as np
 
 import nvmine
 from nvmine.data import Vectors
-from nvmine.search import ExactSearch, FaissSearch
+from nvmine.search import ExactSearch, FaissSearch, devices
 from nvmine.teachers import DenseTeacher
 
 MEMORY = 2 << 30
@@ -32,15 +33,18 @@ def check_mine() -> None:
 
     scores = torch.rand(20_000, 100, generator=torch.Generator().manual_seed(0))
     positives = torch.full((20_000,), 0.9)
-    for dtype in (torch.float32, torch.float16, torch.bfloat16):
-        here = nvmine.mine(scores.to(dtype), positives, method="margin", margin=0.05)
-        there = nvmine.mine(scores.to(dtype).cuda(), positives.cuda(), method="margin", margin=0.05)
-        assert (here.ids == there.ids).all(), dtype
-        print(f"mine, {dtype}: same ids")
+    for dtype in (torch.float32, torch.float16, torch.bfloat16, torch.float64):
+        for options in ({}, {"sampling": "uniform"}, {"pos_ids": np.arange(20_000) % 100}, {"anchor": "each"}):
+            here = nvmine.mine(scores.to(dtype), positives, method="margin", margin=0.05, **options)
+            there = nvmine.mine(scores.to(dtype).cuda(), positives.cuda(), method="margin", margin=0.05, **options)
+            assert (here.ids == there.ids).all(), (dtype, options)
+            assert here.scores.tobytes() == there.scores.tobytes(), (dtype, options)
+            assert here.audit.total == there.audit.total, (dtype, options)
+        print(f"mine, {dtype}: same ids, scores and account")
 
 
 def check_search() -> None:
-    """Blocks multiplied on the device."""
+    """Blocks multiplied on the device, by torch and by the kernel, and on several devices where there are."""
     import torch
 
     queries, passages = Vectors([unit_vectors(5_000, 384, 0)]), Vectors([unit_vectors(200_000, 384, 1)])
@@ -48,37 +52,40 @@ def check_search() -> None:
     start = time.perf_counter()
     here = ExactSearch(queries, passages, memory=MEMORY).search(rows, 100)
     between = time.perf_counter()
-    for precision in ("highest", "high"):
-        torch.set_float32_matmul_precision(precision)
-        start_device = time.perf_counter()
-        there = ExactSearch(queries, passages, memory=MEMORY, device="cuda").search(rows, 100)
-        seconds = time.perf_counter() - start_device
-        assert (here.ids == there.ids).all(), precision
-        assert (here.scores == there.scores).all(), precision
-        print(f"exact search, {precision}: same bits; CPU {between - start:.2f} s, GPU {seconds:.2f} s")
-    torch.set_float32_matmul_precision("highest")
+    for names in ([f"cuda:{number}" for number in range(count)] for count in {1, torch.cuda.device_count()}):
+        for fused in (False, True):
+            devices.FUSED = fused
+            start_device = time.perf_counter()
+            there = ExactSearch(queries, passages, memory=MEMORY, device=names).search(rows, 100)
+            seconds = time.perf_counter() - start_device
+            assert (here.ids == there.ids).all(), (names, fused)
+            assert (here.scores == there.scores).all(), (names, fused)
+            print(f"exact search, {names}, kernel {fused}: same bits; CPU {between - start:.2f} s, GPU {seconds:.2f} s")
+    devices.FUSED = False
 
 
 def check_embeddings() -> None:
-    """The whole rule, from vectors on the device."""
+    """The whole rule, from vectors on the device, of every type."""
     import torch
 
-    queries, corpus = unit_vectors(5_000, 384, 2), unit_vectors(200_000, 384, 3)
+    made = torch.from_numpy(unit_vectors(5_000, 384, 2)), torch.from_numpy(unit_vectors(200_000, 384, 3))
     positives = np.arange(5_000)
-    for similarity in ("dot", "cosine"):
-        here = nvmine.mine_embeddings(queries, corpus, positives, similarity=similarity, method="margin")
-        for precision in ("highest", "high"):
-            torch.set_float32_matmul_precision(precision)
-            start = time.perf_counter()
-            there = nvmine.mine_embeddings(
-                queries, corpus, positives, similarity=similarity, method="margin", device="cuda"
-            )
-            seconds = time.perf_counter() - start
-            assert (here.ids == there.ids).all(), precision
-            assert here.scores.tobytes() == there.scores.tobytes(), precision
-            assert here.audit.total == there.audit.total, precision
-            print(f"mine_embeddings, {similarity}, {precision}: same bits; GPU {seconds:.2f} s")
-    torch.set_float32_matmul_precision("highest")
+    for dtype in (torch.float32, torch.float16, torch.bfloat16):
+        for similarity in ("dot", "cosine"):
+            queries, corpus = (part.to(dtype) for part in made)
+            options = {"similarity": similarity, "method": "margin", "min_score": -0.2, "depth": 20}
+            here = nvmine.mine_embeddings(queries, corpus, positives, **options)
+            for fused in (False, True):
+                devices.FUSED = fused
+                start = time.perf_counter()
+                there = nvmine.mine_embeddings(queries, corpus.cuda(), positives, device="cuda", **options)
+                seconds = time.perf_counter() - start
+                assert (here.ids == there.ids).all(), (dtype, fused)
+                assert here.scores.tobytes() == there.scores.tobytes(), (dtype, fused)
+                assert here.audit.total == there.audit.total, (dtype, fused)
+                assert (here.candidates.ids == there.candidates.ids).all(), (dtype, fused)
+                print(f"mine_embeddings, {dtype}, {similarity}, kernel {fused}: same bits; GPU {seconds:.2f} s")
+    devices.FUSED = False
 
 
 def check_encoding() -> None:
@@ -93,6 +100,8 @@ def check_encoding() -> None:
     assert (there == teacher.encode_passages(texts)).all()
     cosines = (here * there.astype(np.float32)).sum(axis=1)
     assert cosines.min() > 0.9999, cosines.min()
+    several = DenseTeacher.load(minilm(), device="cuda:0").on(["cuda:0", "cuda:0"])
+    assert all((each.encode_passages(texts) == there).all() for each in several)
     print(f"encoding: least cosine to the CPU {cosines.min():.6f}, equal from run to run")
 
 
@@ -109,6 +118,11 @@ def check_faiss() -> None:
         share = float((found.ids == exact.ids[:, :depth]).mean())
         assert share > 0.999, share
         print(f"faiss flat, depth {depth}: {share:.4%} of the ids in place")
+    if hasattr(import_module("faiss"), "GpuIndexCagra"):
+        found = FaissSearch(queries, passages, factory="cagra64", memory=MEMORY).search(rows, 100)
+        share = float(np.mean([len(set(a) & set(b)) / 100 for a, b in zip(found.ids, exact.ids[:, :100], strict=True)]))
+        assert share > 0.8, share
+        print(f"faiss CAGRA: recall {share:.4f}")
 
 
 def main() -> None:
