@@ -148,6 +148,7 @@ def main() -> None:
         "  cosine": lambda: ours(similarity="cosine"),
         "  uniform, pool 10": lambda: ours(sampling="uniform"),
         "  the best 64 kept besides": lambda: ours(depth=64),
+        "  torch multiplies, on the CPU": lambda: ours(device="cpu"),
     }
     seconds, results = best_in_turn(works)
     start = time.perf_counter()
@@ -157,9 +158,26 @@ def main() -> None:
     for name, took in seconds.items():
         print(f"{name:<40} {took:8.2f} s   {took / base:6.2f} x")
     found = results["nvmine.mine_embeddings, margin"]
-    wrong = int((found.ids != exact_ids(queries, corpus, positives)).any(axis=1).sum())
-    print(f"queries that differ from float64: {wrong}; starved: {int((found.counts < N).sum())} of ours,", end=" ")
-    print(f"{len(queries) - len(theirs)} of sentence-transformers'")
+    print(f"starved: {int((found.counts < N).sum())} of ours, {len(queries) - len(theirs)} of sentence-transformers'")
+    count_differences(queries, corpus, positives, found)
+
+
+def count_differences(
+    queries: Matrix, corpus: Matrix, positives: npt.NDArray[np.int64], found: nvmine.Negatives
+) -> None:
+    """Print how many queries have other ids than by float64, for every type of vectors."""
+    import torch
+
+    wrong = (found.ids != exact_ids(queries, corpus, positives)).any(axis=1).sum()
+    print(f"queries that differ from float64: {wrong} of {len(queries):,} in float32", end="", flush=True)
+    for dtype in (torch.float16, torch.bfloat16):
+        short = [torch.from_numpy(part).to(dtype) for part in (queries, corpus)]
+        expected = exact_ids(*(part.float().numpy() for part in short), positives)
+        for device in (None, "cpu"):
+            ids = nvmine.mine_embeddings(*short, positives, method="margin", margin=MARGIN, n=N, device=device).ids
+            wrong = (ids != expected).any(axis=1).sum()
+            print(f", {wrong} in {str(dtype)[6:]}{' by torch' if device else ''}", end="", flush=True)
+    print()
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -162,78 +163,89 @@ def test_shards_files_threads_and_memory_change_nothing(shards: list[int], threa
     assert plain.audit.total == other.audit.total
 
 
+Search = Callable[..., nvmine.Negatives]
+
+
+@pytest.fixture(params=[None, "cpu", ["cpu", "cpu"]], ids=["core", "torch", "two devices"])
+def search(request: pytest.FixtureRequest) -> Search:
+    """The search by the core, and where torch multiplies."""
+    if request.param is not None:
+        pytest.importorskip("torch")
+    return partial(nvmine.mine_embeddings, device=request.param)
+
+
 class TestHardCases:
     """What makes other searches starve or stumble."""
 
-    def test_a_thousand_copies_of_the_positive(self) -> None:
+    def test_a_thousand_copies_of_the_positive(self, search: Search) -> None:
         corpus = vectors(2000, seed=5)
         corpus[500:1500] = corpus[3]
-        found = nvmine.mine_embeddings(corpus[3:4], corpus, [3], n=4)
+        found = search(corpus[3:4], corpus, [3], n=4)
         order = np.argsort(-full_matrix(corpus[3:4], corpus)[0], kind="stable")
         assert found.ids.tolist() == [[int(row) for row in order if row != 3 and not 500 <= row < 1500][:4]]
         assert found.audit.by_reason["ceiling"][0] >= 1000
 
-    def test_copies_are_one_passage(self) -> None:
+    def test_copies_are_one_passage(self, search: Search) -> None:
         """None of the copies beyond the first counts, so more is looked for until the row is full."""
         corpus = vectors(2000, seed=6)
         query, order = corpus[:1], np.argsort(-full_matrix(corpus[:1], corpus)[0], kind="stable")
         corpus[1500:] = corpus[order[2]]
         classes = np.arange(2000)
         classes[1500:] = order[2]
-        found = nvmine.mine_embeddings(query, corpus, [0], identity=classes, n=4, on_short="raise")
+        found = search(query, corpus, [0], identity=classes, n=4, on_short="raise")
         best = [int(row) for row in order if row < 1500][1:5]
         assert found.ids.tolist() == [best]
 
-    def test_near_duplicates_are_passed_over(self) -> None:
+    def test_near_duplicates_are_passed_over(self, search: Search) -> None:
         corpus = vectors(400, seed=7)
         order = np.argsort(-full_matrix(corpus[:1], corpus)[0], kind="stable")
         texts = [f"passage number {row} says something else {row * 7}" for row in range(400)]
         for row in order[1:200]:
             texts[row] = "the same words again and again"
-        found = nvmine.mine_embeddings(corpus[:1], corpus, [0], passage_texts=texts, near_duplicate=0.9, n=3)
+        found = search(corpus[:1], corpus, [0], passage_texts=texts, near_duplicate=0.9, n=3)
         assert found.ids.tolist() == [[int(order[1]), int(order[200]), int(order[201])]]
 
-    def test_all_scores_are_equal(self) -> None:
+    def test_all_scores_are_equal(self, search: Search) -> None:
         corpus = np.ones((50, 4), np.float32)
-        assert nvmine.mine_embeddings(corpus[:1], corpus, [7], n=2).counts.tolist() == [0]
-        assert nvmine.mine_embeddings(corpus[:1], corpus, [0], n=2, method="naive").ids.tolist() == [[1, 2]]
+        assert search(corpus[:1], corpus, [7], n=2).counts.tolist() == [0]
+        assert search(corpus[:1], corpus, [0], n=2, method="naive").ids.tolist() == [[1, 2]]
 
-    def test_a_corpus_of_one_and_of_none(self) -> None:
-        assert nvmine.mine_embeddings(vectors(1), vectors(1), [0]).ids.tolist() == [[-1] * 4]
-        found = nvmine.mine_embeddings(vectors(2), vectors(0), [-1, -1], on_missing="skip")
+    def test_a_corpus_of_one_and_of_none(self, search: Search) -> None:
+        assert search(vectors(1), vectors(1), [0]).ids.tolist() == [[-1] * 4]
+        found = search(vectors(2), vectors(0), [-1, -1], on_missing="skip")
         assert found.counts.tolist() == [0, 0]
-        assert len(nvmine.mine_embeddings(vectors(0), vectors(3), np.empty(0, np.int64))) == 0
+        assert len(search(vectors(0), vectors(3), np.empty(0, np.int64))) == 0
 
     @pytest.mark.parametrize("similarity", ["dot", "cosine"])
-    def test_zero_vectors_score_zero(self, similarity: str) -> None:
+    def test_zero_vectors_score_zero(self, search: Search, similarity: str) -> None:
         corpus = vectors(30, seed=8)
         corpus[10:20] = 0
-        found = nvmine.mine_embeddings(corpus[:1], corpus, [0], similarity=similarity, method="naive", n=29)
+        found = search(corpus[:1], corpus, [0], similarity=similarity, method="naive", n=29)
         ids, scores = found.ids[0].tolist(), found.scores[0].tolist()
         at = ids.index(10)
         assert ids[at : at + 10] == list(range(10, 20))
         assert scores[at : at + 10] == [0.0] * 10
-        assert nvmine.mine_embeddings(corpus[10:11], corpus, [0], similarity=similarity, n=2).counts.tolist() == [0]
+        assert search(corpus[10:11], corpus, [0], similarity=similarity, n=2).counts.tolist() == [0]
 
-    def test_five_hundred_positives_among_queries_with_one(self) -> None:
+    def test_five_hundred_positives_among_queries_with_one(self, search: Search) -> None:
         queries, corpus = vectors(3, seed=9), vectors(1000, seed=10)
         positives = [[5], np.argsort(-full_matrix(queries, corpus)[1])[:500], [6]]
-        found = nvmine.mine_embeddings(queries, corpus, positives, method="naive", n=4)
+        found = search(queries, corpus, positives, method="naive", n=4)
         scores = full_matrix(queries, corpus)
         for row, own in enumerate(positives):
             order = [passage for passage in np.argsort(-scores[row], kind="stable") if passage not in own]
             assert found.ids[row].tolist() == order[:4]
         assert found.audit.by_reason["positive"].tolist() == [1, 500, 1]
 
-    def test_more_positives_than_negatives_left(self) -> None:
+    def test_more_positives_than_negatives_left(self, search: Search) -> None:
         corpus = vectors(10, seed=11)
-        found = nvmine.mine_embeddings(corpus[:1], corpus, [list(range(8))], method="naive", n=4)
+        found = search(corpus[:1], corpus, [list(range(8))], method="naive", n=4)
         assert sorted(found.ids[0].tolist()) == [-1, -1, 8, 9]
 
-    def test_products_that_overflow_have_an_order_too(self) -> None:
+    def test_products_that_overflow_have_an_order_too(self, search: Search) -> None:
         corpus = vectors(60, seed=12) * np.float32(1e25)
         queries = vectors(2, seed=13) * np.float32(1e20)
-        found = nvmine.mine_embeddings(queries, corpus, [0, 1], method="naive")
+        found = search(queries, corpus, [0, 1], method="naive")
         scores = full_matrix(queries, corpus)
         assert_same(found, nvmine.mine(scores, scores[[0, 1], [0, 1]], pos_ids=[0, 1], method="naive"))
 

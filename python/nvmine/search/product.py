@@ -59,7 +59,7 @@ class Product:
 
         try:
             self.device = torch.device(device)
-            torch.empty(1, device=self.device)
+            torch.empty(1, device=self.device).cpu()
         except (RuntimeError, AssertionError) as error:
             raise SearchError(f"torch cannot use {device!r}: {str(error).splitlines()[0]}", column="device") from None
         self._torch, self._cosine, self._dimension = torch, cosine, queries.dimension
@@ -145,7 +145,8 @@ class Product:
             asked = {"highest": 0.0, "high": 2.0**-10, "medium": 2.0**-8}[torch.get_float32_matmul_precision()]
             if self.device.type == "cpu" and not asked:
                 return lost
-            lost += asked
+            # There are several ways of asking for TF32 elsewhere.
+            lost += asked if self.device.type == "cpu" else max(asked, 2.0**-10)
         return lost + self._dimension * _CUT_SUMS
 
 
@@ -153,11 +154,12 @@ def _fastest(device: torch.device, held: str) -> torch.dtype:
     """The type to multiply in, for vectors held in a type."""
     import torch
 
-    if device.type == "cuda":
-        if held == "bfloat16" or torch.backends.cuda.matmul.allow_fp16_accumulation:
-            # It is added in float32 even where a program lets float16 be added in float16.
-            return torch.bfloat16
-        return torch.float16
+    if device.type == "cuda" and torch.version.cuda is not None:
+        has_bfloat16 = torch.cuda.get_device_capability(device)[0] >= 8
+        if torch.backends.cuda.matmul.allow_fp16_accumulation:
+            # A program lets float16 be added in float16, for which there is no bound that helps.
+            return torch.bfloat16 if has_bfloat16 else torch.float32
+        return torch.bfloat16 if has_bfloat16 and held == "bfloat16" else torch.float16
     if device.type == "cpu" and _has_bfloat16_units():
         return torch.bfloat16
     return torch.float32
