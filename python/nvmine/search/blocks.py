@@ -112,22 +112,13 @@ def search_blocks(
     names = [device] if isinstance(device, str) else list(device or ())
     products = [Product(name, queries, passages, cosine=cosine) for name in names]
     third = memory // 3
-    most, width = (
-        min(_MOST_QUERIES, third // (8 * queries.dimension)),
-        min(_MOST_PASSAGES, third // (8 * passages.dimension)),
-    )
     # On a device the scores of a block are held whole.
     room = min((product.room(third) for product in products), default=0)
     if products:
-        most = min(most, room // (_BYTES_A_SCORE * _LEAST_PASSAGES))
-    # Blocks of one size.
-    step = math.ceil(len(rows) / math.ceil(len(rows) / max(1, most))) if len(rows) else 1
-    if products:
-        at_once = WORKERS * len(products)
-        width = min(
-            _MOST_PASSAGES_OF_A_DEVICE, third // (8 * passages.dimension * at_once), room // (_BYTES_A_SCORE * step)
-        )
-    width = max(1, width)
+        step, width = _sizes_on_devices(len(rows), queries.dimension, third, room, len(products))
+    else:
+        step = _even(len(rows), min(_MOST_QUERIES, third // (8 * queries.dimension)))
+        width = max(1, min(_MOST_PASSAGES, third // (8 * passages.dimension)))
     # One of no rows where there are none.
     blocks = [slice(start, min(start + step, len(rows))) for start in range(0, max(1, len(rows)), step)]
     bests = [_core.Best(block.stop - block.start, sought.depth, **_bounds(sought, block)) for block in blocks]
@@ -152,6 +143,19 @@ def search_blocks(
                 best.search(some, block, first, cosine=cosine, rounded=rounded, threads=threads)
     parts = [(*best.finish(), *best.outside(), *best.finish_kept()) for best in bests]
     return Found(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+
+
+def _sizes_on_devices(queries: int, dimension: int, third: int, room: int, devices: int) -> tuple[int, int]:
+    """Queries and passages of a block: a third of the memory is for either, and there is `room` for scores."""
+    step = _even(queries, min(_MOST_QUERIES, third // (8 * dimension), room // (_BYTES_A_SCORE * _LEAST_PASSAGES)))
+    at_once = WORKERS * devices
+    width = min(_MOST_PASSAGES_OF_A_DEVICE, third // (8 * dimension * at_once), room // (_BYTES_A_SCORE * step))
+    return step, max(1, width)
+
+
+def _even(rows: int, most: int) -> int:
+    """The size of blocks of one size, none larger than `most`."""
+    return math.ceil(rows / math.ceil(rows / max(1, most))) if rows else 1
 
 
 def _bounds(sought: Sought, block: slice) -> dict[str, Any]:
