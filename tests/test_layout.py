@@ -57,6 +57,7 @@ ARRAYS = {
     "negatives",
     "policy",
     "ragged",
+    "rounding",
     "share",
     "shingles",
     "shortlisted",

@@ -190,6 +190,15 @@ class Policy:
             return shift + self.n
         return shift + (max(DEFAULT_POOL, self.n) if self.pool is None else self.pool)
 
+    @property
+    def decisive(self) -> int | None:
+        """How many of a query's survivors, best first, decide its negatives; None: all of them."""
+        fields = self.resolved()
+        pool = fields["pool"]
+        if pool is None and self.sampling == "top":
+            pool = self.n
+        return None if pool is None else int(fields["shift"] + pool)
+
     def to_json(self) -> str:
         """The policy as one JSON object with a key a field, in a fixed order.
 

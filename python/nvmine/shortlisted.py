@@ -20,6 +20,7 @@ from nvmine.mining import mine
 from nvmine.negatives import Negatives
 from nvmine.policy import Policy
 from nvmine.ragged import offsets_of
+from nvmine.rounding import rounded_up
 
 if TYPE_CHECKING:
     import torch
@@ -36,12 +37,10 @@ def needed(scores: Any, policy: Policy) -> int | None:
     """How many survivors of each row decide, if that is far fewer than the row of a matrix on a device holds."""
     if type(scores).__module__.partition(".")[0] != "torch" or not is_elsewhere(scores) or scores.ndim != 2:
         return None
-    fields = policy.resolved()
-    window = fields["pool"] or (policy.n if policy.sampling == "top" else None)
     is_simple = policy.anchor != "each" and policy.near_duplicate is None and scores.is_floating_point()
-    if window is None or not is_simple:
+    depth = policy.decisive
+    if depth is None or not is_simple:
         return None
-    depth = int(fields["shift"] + window)
     return depth if depth * _LEAST_GAIN <= scores.shape[1] else None
 
 
@@ -129,7 +128,7 @@ def cut(
         block = scores[start : start + step]
         # float32 holds the shorter types; in float64 nothing has to be rounded.
         block = block if block.dtype == torch.float64 else block.float()
-        bounds = [_rounded_up(bound, block) for bound in (ceilings[start : start + step], np.array([floor]))]
+        bounds = [_bounds(bound, block) for bound in (ceilings[start : start + step], np.array([floor]))]
         first, last = np.searchsorted(excluded[0], [start, start + step])
         where = [torch.from_numpy(side[first:last]).to(block.device) for side in excluded]
         where[0] = where[0] - start
@@ -158,16 +157,12 @@ def cut(
     return Cut(*(torch.cat(part).cpu().numpy() for part in zip(*parts, strict=True)))
 
 
-def _rounded_up(bounds: npt.NDArray[np.float64], like: torch.Tensor) -> torch.Tensor:
-    """The least numbers of the tensor's type that are not below the bounds: what is below one is below the other."""
+def _bounds(bounds: npt.NDArray[np.float64], like: torch.Tensor) -> torch.Tensor:
+    """The bounds in the tensor's type, beside it: what is below one is below the other."""
     import torch
 
-    if like.dtype == torch.float64:
-        return torch.from_numpy(bounds).to(like.device)
-    with np.errstate(over="ignore"):
-        narrow = bounds.astype(np.float32)
-    narrow = np.where(narrow < bounds, np.nextafter(narrow, np.float32(np.inf)), narrow)
-    return torch.from_numpy(narrow).to(like.device)
+    exact = like.dtype == torch.float64
+    return torch.from_numpy(bounds if exact else rounded_up(bounds)).to(like.device)
 
 
 def _pairs(lists: dict[str, Any], queries: int, width: int) -> tuple[Int64Array, Int64Array]:

@@ -74,14 +74,11 @@ class _Mining:
 
     def __init__(self, collection: Collection, policy: Policy, searching: Searching, anchors: Rows) -> None:
         self._collection, self._policy, self._searching, self._anchors = collection, policy, searching, anchors
-        fields = policy.resolved()
         self._floor = -np.inf if policy.min_score is None else float(policy.min_score)
-        self._beyond = "not_sampled" if fields["pool"] is None else "beyond_pool"
-        window = fields["pool"]
-        if window is None:
-            window = policy.n if policy.sampling == "top" else len(collection.corpus)
+        self._beyond = "not_sampled" if policy.resolved()["pool"] is None else "beyond_pool"
         self._classes = None if collection.classes is None else Classes(collection.classes)
-        self._needed = min(fields["shift"] + window, len(collection.corpus))
+        count, decisive = len(collection.corpus), policy.decisive
+        self._needed = count if decisive is None else min(decisive, count)
 
     def negatives(self) -> Negatives:
         """Mines every row, as many at once as the budget allows."""

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from nvmine import _core
 from nvmine.errors import SearchError
 from nvmine.foreign import Array, to_torch
+from nvmine.ragged import offsets_of
 from nvmine.search.doubtful import Doubtful, Zones, doubtful, read_zones
 from nvmine.search.product import Factor, Product
 from nvmine.share import share_out
@@ -115,7 +116,7 @@ class _Worker:
                     scores = product.scores(left, right) if scores is None else scores
                     found = doubtful(scores, zones)
                 counts, places, too_high, too_low = (part.cpu().numpy() for part in found)
-                offsets = np.concatenate([[0], np.cumsum(counts)])
+                offsets = offsets_of(counts)
                 best.update_listed(
                     queries,
                     passages,

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nvmine import _core
+from nvmine.rounding import rounded_up
 
 if TYPE_CHECKING:
     import torch
@@ -72,11 +73,7 @@ def read_zones(
 def _divided(values: npt.NDArray[np.floating], exponents: Int64Array, *, up: bool) -> npt.NDArray[np.float32]:
     """Values divided by ``2**exponents``, in float32, rounded outwards."""
     wide = np.ldexp(values.astype(np.float64), -exponents)
-    with np.errstate(over="ignore"):
-        narrow = wide.astype(np.float32)
-    if up:
-        return np.where(narrow < wide, np.nextafter(narrow, np.float32(np.inf)), narrow)
-    return np.where(narrow > wide, np.nextafter(narrow, np.float32(-np.inf)), narrow)
+    return rounded_up(wide) if up else -rounded_up(-wide)
 
 
 def doubtful(scores: torch.Tensor, zones: Zones) -> Doubtful:
