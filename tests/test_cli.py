@@ -124,7 +124,21 @@ def test_ranked_lists_to_a_file_of_negatives(tmp_path: Path) -> None:
 
 BAD = {
     "neither texts nor lists": (["mine", "--out", "{tmp}/run"], "give either DATA"),
-    "both texts and lists": (["mine", "{pairs}", "--candidates", "{pairs}", "--out", "{tmp}/run"], "give either DATA"),
+    "lists of texts": (
+        ["mine", "{pairs}", "--candidates", "{pairs}", "--out", "{tmp}/run"],
+        "none of the columns is known as passage",
+    ),
+    "lists that no teacher is of": (
+        ["mine", "{pairs}", "--candidates", "{pairs}", "--passage-column", "positive", "--score-column", "positive"]
+        + ["--teacher", "bm25", "--out", "{tmp}/run"],
+        "add --teacher ranked",
+    ),
+    "vectors of one side": (
+        ["mine", "{pairs}", "--query-vectors", "{pairs}", "--out", "{tmp}/run"],
+        "--query-vectors and --passage-vectors belong together",
+    ),
+    "an option of no teacher": (["mine", "{pairs}", "--task", "find", "--out", "{tmp}/run"], "column 'task'"),
+    "random under a ceiling": (["mine", "{pairs}", "--teacher", "random", "--out", "{tmp}/run"], "method='naive'"),
     "qrels of texts": (["mine", "{pairs}", "--qrels", "{pairs}", "--out", "{tmp}/run"], "column '--qrels'"),
     "a teacher of ranked lists": (
         ["mine", "--candidates", "{pairs}", "--teacher", "bm25", "--out", "{tmp}/run"],

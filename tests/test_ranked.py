@@ -17,9 +17,9 @@ from polars.testing import assert_frame_equal
 
 import nvmine
 import nvmine.polars
+from nvmine.data import trec
 from nvmine.errors import DataError, DtypeError, NvmineError, PolicyError, RunError, ScoreError
 from nvmine.ranked import mine as ranked
-from nvmine.ranked import trec
 
 
 def collection(seed: int = 0) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from nvmine import polars
     from nvmine.embeddings import mine_embeddings
     from nvmine.ranked import MinedFile, mine_ranked
-    from nvmine.run import Run, filter_run, mine_dataset, open_run
+    from nvmine.run import Run, agreement, ensemble_runs, filter_run, judge_run, mine_dataset, open_run
 
 __all__ = [
     "Audit",
@@ -31,10 +31,13 @@ __all__ = [
     "Run",
     "Shingles",
     "__version__",
+    "agreement",
     "ensemble",
+    "ensemble_runs",
     "filter_run",
     "jaccard",
     "jaccard_matrix",
+    "judge_run",
     "mine",
     "mine_dataset",
     "mine_embeddings",
@@ -45,7 +48,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("Run", "filter_run", "mine_dataset", "open_run"):
+    if name in ("Run", "agreement", "ensemble_runs", "filter_run", "judge_run", "mine_dataset", "open_run"):
         return getattr(import_module("nvmine.run"), name)
     if name in ("MinedFile", "mine_ranked"):
         return getattr(import_module("nvmine.ranked"), name)

@@ -26,6 +26,27 @@ def test_small_folder(beir_folder: Writer) -> None:
     assert data.positive_passages.tolist() == [1, 0]
 
 
+def test_queries_know_their_row_where_the_file_holds_others(beir_folder: Writer) -> None:
+    queries = '{"_id": "q3", "text": "unused"}\n\n{"_id": "q1", "text": "a"}\n{"_id": "q2", "text": "b"}\n'
+    labels = HEADER + "q1\td1\t0\nq2\td2\t1\n"
+    folder = beir_folder({"queries.jsonl": queries, "qrels/train.tsv": labels, "qrels/q1.tsv": HEADER + "q1\td1\t1\n"})
+    taken = read_beir(folder, on_missing="skip").queries_taken
+    assert taken is not None
+    assert (taken.rows.tolist(), taken.rows.dtype, taken.of) == ([2], "int64", 3)
+    taken = read_beir(folder, split="q1").queries_taken
+    assert taken is not None
+    assert taken.rows.tolist() == [1]
+    (folder / "queries.jsonl").write_text('{"_id": "q1", "text": "a"}\n')
+    assert read_beir(folder, split="q1").queries_taken is None
+
+
+def test_digests_do_not_depend_on_the_other_queries(beir_folder: Writer) -> None:
+    folder = beir_folder()
+    before = read_beir(folder).digests()
+    (folder / "queries.jsonl").write_text('{"_id": "q2", "text": "who barks?"}\n{"_id": "q1", "text": "who purrs?"}\n')
+    assert read_beir(folder).digests() == before
+
+
 @pytest.mark.parametrize(
     "content",
     [

@@ -14,7 +14,7 @@ import nvmine
 from nvmine.data import Dataset
 from nvmine.errors import PolicyError, RunError
 from nvmine.run import check_run
-from nvmine.run import filter as filtering
+from nvmine.run import kept, searching, stages
 from vectors_teacher import WordTeacher
 
 POLICIES: dict[str, dict[str, Any]] = {
@@ -46,7 +46,7 @@ def test_equals_mining_afresh(
     source = mined(small, tmp_path / "source", depth=7, **POLICIES[first])
     before = contents(tmp_path / "source")
     afresh = mined(small, tmp_path / "afresh", depth=7, **fields)
-    monkeypatch.setattr(filtering, "_CANDIDATES_AT_ONCE", 7 * 20)
+    monkeypatch.setattr(kept, "_CANDIDATES_AT_ONCE", 7 * 20)
     run = nvmine.filter_run(source, out=tmp_path / "run", policy=nvmine.Policy(**fields), progress=False)
     assert contents(tmp_path / "run") == contents(tmp_path / "afresh")
     assert contents(tmp_path / "source") == before
@@ -63,13 +63,13 @@ def test_only_who_is_not_fed_is_searched_again(
         pytest.importorskip("faiss")
     source = mined(small, tmp_path / "source", depth=12, index=index)
     searched: list[int] = []
-    search_below = filtering.ExactSearch.search_below
+    search_below = searching.ExactSearch.search_below
 
     def counted(self: Any, rows: np.ndarray, *rest: Any) -> Any:
         searched.extend(rows.tolist())
         return search_below(self, rows, *rest)
 
-    monkeypatch.setattr(filtering.ExactSearch, "search_below", counted)
+    monkeypatch.setattr(searching.ExactSearch, "search_below", counted)
     nvmine.filter_run(source, out=tmp_path / "looser", method="naive", n=1, progress=False)
     assert not searched
     run = nvmine.filter_run(source, out=tmp_path / "stricter", percentage=0.55, progress=False)
@@ -113,7 +113,7 @@ def test_interrupted_it_goes_on(small: Dataset, tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr("nvmine.run.workspace.SHARD_ROWS", 30)
     mined(small, tmp_path / "source", depth=6)
     whole = nvmine.filter_run(tmp_path / "source", out=tmp_path / "whole", percentage=0.6, progress=False)
-    results_table = filtering.mine_all.__globals__["results_table"]
+    results_table = stages.results_table
     calls = []
 
     def failing(*arguments: Any) -> Any:
@@ -123,7 +123,7 @@ def test_interrupted_it_goes_on(small: Dataset, tmp_path: Path, monkeypatch: pyt
         return results_table(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setitem(filtering.mine_all.__globals__, "results_table", failing)
+        patch.setattr(stages, "results_table", failing)
         with pytest.raises(KeyboardInterrupt):
             nvmine.filter_run(tmp_path / "source", out=tmp_path / "run", percentage=0.6, progress=False)
     run = nvmine.filter_run(tmp_path / "source", out=tmp_path / "run", percentage=0.6, progress=False)

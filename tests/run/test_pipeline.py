@@ -15,7 +15,7 @@ import checker
 import nvmine
 from nvmine.data import Dataset, open_dataset
 from nvmine.errors import PolicyError, RunError, SearchError
-from nvmine.run import check_run, pipeline
+from nvmine.run import check_run, work
 from nvmine.run.candidates import CandidateSearch
 from vectors_teacher import WordTeacher
 
@@ -241,7 +241,7 @@ def test_the_data_set_trains(small: Dataset, tmp_path: Path) -> None:
 def test_a_finished_run_is_not_touched(small: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     nvmine.mine_dataset(small, out=tmp_path, teacher=WordTeacher(), progress=False)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
-    monkeypatch.setattr(pipeline, "store_texts", lambda *_: pytest.fail("the run was started again"))
+    monkeypatch.setattr(work, "store_texts", lambda *_: pytest.fail("the run was started again"))
     nvmine.mine_dataset(small, out=tmp_path, teacher=WordTeacher(), progress=False)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
@@ -298,14 +298,14 @@ def test_bad_options_leave_nothing_behind(
 
 def test_an_index_of_vectors_is_none_for_bm25(small: Dataset, tmp_path: Path) -> None:
     pytest.importorskip("bm25s")
-    with pytest.raises(SearchError, match=r"index.*BM25 has none"):
+    with pytest.raises(SearchError, match=r"index.*bm25 has none"):
         nvmine.mine_dataset(small, out=tmp_path / "run", index="flat", progress=False)
 
 
 def test_vectors_that_are_not_finite_are_refused(small: Dataset, tmp_path: Path) -> None:
     class Broken(WordTeacher):
-        def encode_passages(self, texts: list[str]) -> np.ndarray:
-            vectors = super().encode_passages(texts)
+        def encode_passages(self, texts: list[str], **options: Any) -> np.ndarray:
+            vectors = super().encode_passages(texts, **options)
             vectors[4, 2] = np.nan
             return vectors
 

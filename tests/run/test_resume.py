@@ -31,8 +31,6 @@ import os, signal, sys
 sys.path.insert(0, {tests!r})
 import nvmine.run.workspace as workspace
 workspace.SHARD_ROWS = 40
-import nvmine.run.encode as encode
-encode._CHUNK = 16
 import nvmine.search.exact as exact
 exact.find_spec = lambda name: None
 import nvmine

@@ -34,43 +34,62 @@ WORDS = [
 ]
 
 
+VOCABULARY = {word: number for number, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *WORDS])}
+SaveModel = Callable[..., Path]
+
+
 @pytest.fixture(scope="session")
-def plain_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A transformers folder: two layers, 32 dimensions, 64 positions, a vocabulary of whole words."""
+def save_transformers(tmp_path_factory: pytest.TempPathFactory) -> SaveModel:
+    """Saves a transformers folder: two layers, 32 dimensions, 64 positions, a vocabulary of whole words."""
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
     tokenizers = pytest.importorskip("tokenizers")
-    vocabulary = {word: number for number, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *WORDS])}
-    tokenizer = tokenizers.Tokenizer(tokenizers.models.WordLevel(vocabulary, unk_token="[UNK]"))
-    tokenizer.normalizer = tokenizers.normalizers.Lowercase()
-    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
-    tokenizer.post_processor = tokenizers.processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
-    )
-    folder = tmp_path_factory.mktemp("models") / "plain"
-    transformers.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        pad_token="[PAD]",
-        unk_token="[UNK]",
-        cls_token="[CLS]",
-        sep_token="[SEP]",
-        model_max_length=64,
-    ).save_pretrained(folder)
-    torch.manual_seed(0)
-    config = transformers.BertConfig(
-        vocab_size=len(vocabulary),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=64,
-        initializer_range=0.5,  # large enough that texts differ
-    )
-    transformers.BertModel(config).save_pretrained(folder)
-    return folder
+
+    def save(name: str, kind: str, *, chat_template: str | None = None, **settings: Any) -> Path:
+        folder = tmp_path_factory.mktemp("models") / name
+        tokenizer = tokenizers.Tokenizer(tokenizers.models.WordLevel(VOCABULARY, unk_token="[UNK]"))
+        tokenizer.normalizer = tokenizers.normalizers.Lowercase()
+        tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+        tokenizer.post_processor = tokenizers.processors.TemplateProcessing(
+            single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+        )
+        transformers.PreTrainedTokenizerFast(
+            tokenizer_object=tokenizer,
+            pad_token="[PAD]",
+            unk_token="[UNK]",
+            cls_token="[CLS]",
+            sep_token="[SEP]",
+            model_max_length=64,
+            chat_template=chat_template,
+        ).save_pretrained(folder)
+        torch.manual_seed(0)
+        model = getattr(transformers, kind)
+        config = model.config_class(
+            vocab_size=len(VOCABULARY),
+            hidden_size=32,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            intermediate_size=64,
+            max_position_embeddings=64,
+            initializer_range=0.5,  # large enough that texts differ
+            **settings,
+        )
+        model(config).save_pretrained(folder)
+        return folder
+
+    return save
 
 
-SaveModel = Callable[..., Path]
+@pytest.fixture(scope="session")
+def plain_model(save_transformers: SaveModel) -> Path:
+    """An encoder as transformers saves it."""
+    return save_transformers("plain", "BertModel")
+
+
+@pytest.fixture(scope="session")
+def cross_encoder(save_transformers: SaveModel) -> Path:
+    """A reranker as transformers saves it."""
+    return save_transformers("reranker", "BertForSequenceClassification", num_labels=1)
 
 
 @pytest.fixture

@@ -6,13 +6,18 @@ import json
 import math
 import re
 import sys
+import tracemalloc
 from collections import Counter
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nvmine.errors import MissingExtraError, TeacherError
-from nvmine.teachers import Bm25Teacher
+from nvmine.teachers import Bm25Index, Bm25Teacher
 
 bm25s = pytest.importorskip("bm25s")
 Stemmer = pytest.importorskip("Stemmer")
@@ -27,13 +32,13 @@ PASSAGES = [
 QUERIES = ["cats", "dog in a park", "the lazy parking of foxes and cats, cats!", "zebra quagga", "", "the of and"]
 
 
-def by_hand(queries: list[str], passages: list[str], k1: float, b: float) -> np.ndarray:
+def by_hand(queries: list[str], passages: list[str], k1: float, b: float, pattern: str = r"\w\w+") -> np.ndarray:
     """Lucene's variant: idf = ln(1 + (N - df + 0.5) / (df + 0.5)), tf / (k1 * (1 - b + b * length / mean) + tf)."""
     stop = set(bm25s.stopwords.STOPWORDS_EN)
     stem = Stemmer.Stemmer("english").stemWord
 
     def terms(text: str) -> list[str]:
-        return [stem(word) for word in re.findall(r"\w\w+", text.lower()) if word not in stop]
+        return [stem(word) for word in re.findall(pattern, text.lower()) if word not in stop]
 
     counts = [Counter(terms(passage)) for passage in passages]
     mean = sum(sum(count.values()) for count in counts) / len(counts)
@@ -107,6 +112,117 @@ def test_languages_and_word_lists() -> None:
     np.testing.assert_array_equal(listed.scores(["katze", "cat"]) > 0, [[True, False], [False, False]])
 
 
+@pytest.mark.parametrize("pattern", [r"\w+", r"[a-z]{3,}", r"(\w\w)\w*", r"(?:\w-?)+"])
+def test_words_are_what_the_pattern_finds(pattern: str) -> None:
+    passages = [*PASSAGES, "state-of-the-art c and r, x-ray"]
+    queries = [*QUERIES, "c", "the state-of-the-art", "x-rays"]
+    scores = Bm25Teacher(token_pattern=pattern).index(passages).scores(queries)
+    np.testing.assert_allclose(scores, by_hand(queries, passages, 1.5, 0.75, pattern), rtol=1e-5)
+
+
+SETTINGS: list[dict[str, Any]] = [
+    {},
+    {"stemmer": None},
+    {"stemmer": "german", "stopwords": "de"},
+    {"stopwords": None},
+    {"stemmer": None, "stopwords": ["cats", "dog"]},
+    {"token_pattern": r"\w"},
+    {"method": "bm25+", "k1": 0.9},
+    {"method": "bm25l", "b": 0.4},
+]
+
+
+def mapped(index: Bm25Index, folder: Path) -> dict[str, np.ndarray]:
+    for name, array in index.arrays().items():
+        np.save(folder / f"{name}.npy", array)
+    return {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in index.arrays()}
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+def test_an_index_that_is_taken_up_gives_the_same_bytes(settings: dict[str, Any], tmp_path: Path) -> None:
+    passages = [*PASSAGES, "", "Die Katzen der Häuser jagen", "naïve İstanbul ǅ"]
+    # More than once: bm25s keeps what it has learnt of the words of earlier queries.
+    queries = [*QUERIES, "katze haus jagd", "İSTANBUL", "catty", *QUERIES]
+    first = Bm25Teacher(**settings).index(passages)
+    vocabulary = json.loads(json.dumps(first.vocabulary()))
+    again = Bm25Teacher(**settings).open_index(mapped(first, tmp_path), vocabulary, len(passages))
+    assert len(again) == len(passages)
+    assert again.scores(queries).tobytes() == first.scores(queries).tobytes()
+    assert again.vocabulary() == first.vocabulary()
+    for name, array in again.arrays().items():
+        np.testing.assert_array_equal(array, first.arrays()[name])
+
+
+@given(st.lists(st.text("aeilst .", max_size=30), min_size=1), st.lists(st.text("aeilst .", max_size=12)))
+def test_any_index_can_be_taken_up(passages: list[str], queries: list[str]) -> None:
+    teacher = Bm25Teacher()
+    try:
+        first = teacher.index(passages)
+    except TeacherError:
+        return
+    again = teacher.open_index(first.arrays(), first.vocabulary(), len(passages))
+    assert again.scores(queries).tobytes() == first.scores(queries).tobytes()
+
+
+def test_the_arrays_are_those_of_the_columns() -> None:
+    index = Bm25Teacher(stemmer=None).index(PASSAGES)
+    arrays, terms = index.arrays(), index.vocabulary()
+    assert {name: array.dtype for name, array in arrays.items()} == {
+        "data": np.float32,
+        "indices": np.int32,
+        "indptr": np.int64,
+    }
+    column = np.zeros(len(PASSAGES), np.float32)
+    of_cats = slice(*arrays["indptr"][[terms.index("cats"), terms.index("cats") + 1]])
+    column[arrays["indices"][of_cats]] = arrays["data"][of_cats]
+    np.testing.assert_array_equal(column, index.scores(["cats"])[0])
+
+
+def test_a_mapped_index_is_not_held(tmp_path: Path) -> None:
+    words = [f"w{number}" for number in range(100)]
+    generator = np.random.default_rng(2)
+    passages = [" ".join(generator.choice(words, 50)) for _ in range(4000)]
+    first = Bm25Teacher().index(passages)
+    arrays, vocabulary = mapped(first, tmp_path), first.vocabulary()
+    size = sum(array.nbytes for array in arrays.values())
+    tracemalloc.start()
+    try:
+        scores = Bm25Teacher().open_index(arrays, vocabulary, len(passages)).scores(words[:5])
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (scores > 0).any(axis=1).all()
+    assert peak < size / 4
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"data": np.ones(3, np.float32)},
+        {"data": np.ones(4, np.float64)},
+        {"indices": np.zeros(4, np.float32)},
+        {"indices": np.zeros((4, 1), np.int32)},
+        {"indptr": np.array([0, 4])},
+        {"indptr": np.array([1, 2, 4])},
+        {"indptr": np.array([0, 5, 4])},
+        {"indptr": np.array(4)},
+        {"vocabulary": ["cat", "cat"]},
+        {"vocabulary": ["cat", "dog", "bird"]},
+    ],
+)
+def test_parts_that_are_no_index(change: dict[str, Any]) -> None:
+    parts: dict[str, Any] = {
+        "data": np.ones(4, np.float32),
+        "indices": np.array([0, 1, 0, 1], np.int32),
+        "indptr": np.array([0, 2, 4]),
+        "vocabulary": ["cat", "dog"],
+    }
+    Bm25Teacher().open_index(parts, parts["vocabulary"], 2)
+    parts |= change
+    with pytest.raises(TeacherError, match="make it again"):
+        Bm25Teacher().open_index(parts, parts["vocabulary"], 2)
+
+
 def test_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
     Bm25Teacher().index(PASSAGES).scores(QUERIES)
     assert capfd.readouterr() == ("", "")
@@ -117,6 +233,7 @@ def test_description() -> None:
     assert json.loads(json.dumps(described)) == described
     assert described["stopwords"] == ["of", "the"]
     assert described["bm25s"] == bm25s.__version__
+    assert Bm25Teacher(token_pattern=r"\w+").describe()["token_pattern"] == r"\w+"
 
 
 @pytest.mark.parametrize(
@@ -128,6 +245,10 @@ def test_description() -> None:
         ({"b": 1.5}, "b is 1.5"),
         ({"stemmer": "klingon"}, "stemmer 'klingon' is not one of .*english"),
         ({"stopwords": "klingon"}, "klingon not recognized"),
+        ({"token_pattern": "(a"}, "'\\(a' is not a regular expression: missing \\)"),
+        ({"token_pattern": "a{9999999999999999999}"}, "is not a regular expression"),
+        ({"token_pattern": "(a)(b)"}, "has 2 groups"),
+        ({"token_pattern": r"\w*"}, "matches the empty text"),
     ],
 )
 def test_settings_that_do_not_fit(options: dict[str, object], message: str) -> None:

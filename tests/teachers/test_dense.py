@@ -112,7 +112,7 @@ def test_lower_precision(plain_model: Path, dtype: Any) -> None:
 
 
 def test_the_same_texts_give_the_same_bytes(plain_model: Path) -> None:
-    first, second = load(plain_model, batch_size=2), load(plain_model, batch_size=2)
+    first, second = load(plain_model, batch_tokens=24), load(plain_model, batch_tokens=24)
     assert first.encode_queries(TEXTS).tobytes() == second.encode_queries(TEXTS).tobytes()
     np.testing.assert_allclose(first.encode_queries(TEXTS), load(plain_model).encode_queries(TEXTS), atol=1e-6)
 
@@ -158,6 +158,7 @@ def test_description_is_json_and_names_all_that_matters(plain_model: Path) -> No
         "normalize": True,
         "query_prompt": "query : ",
         "passage_prompt": "",
+        "end_token": None,
         "max_length": 16,
         "similarity": "cosine",
         "dimension": 32,
@@ -170,7 +171,7 @@ def test_description_is_json_and_names_all_that_matters(plain_model: Path) -> No
         ({"dtype": "int8"}, "dtype 'int8' is not one of float32"),
         ({"max_length": 0}, "max_length is 0"),
         ({"max_length": 65}, "max_length is 65, but the model has 64 positions"),
-        ({"batch_size": 0}, "batch_size is 0"),
+        ({"batch_tokens": 0}, "batch_tokens is 0"),
         ({"pooling": "median"}, "pooling 'median' is not one of cls, max, mean"),
         ({"revision": "main"}, "a local folder has no revision 'main'"),
     ],

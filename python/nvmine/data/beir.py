@@ -14,7 +14,9 @@ from __future__ import annotations
 from collections.abc import Container, Iterator
 from pathlib import Path
 
-from nvmine.data.dataset import Dataset
+import numpy as np
+
+from nvmine.data.dataset import Dataset, Taken
 from nvmine.data.jsonl import Record, id_field, read_jsonl, text_field
 from nvmine.data.labels import OnMissing, compressed_rows
 from nvmine.data.lines import read_lines
@@ -54,7 +56,8 @@ def read_beir(folder: Path, *, split: str = "train", on_missing: OnMissing = "ra
     qrels_path = _qrels_path(folder, split)
     qrels = read_qrels(qrels_path)
     queries_path = _jsonl_path(folder, "queries")
-    known_queries, query_ids, query_texts = _read_queries(queries_path, qrels)
+    known_queries, query_rows, query_texts = _read_queries(queries_path, qrels)
+    query_ids = list(query_rows)
     corpus_path = _jsonl_path(folder, "corpus")
     numbers, passage_texts = _read_corpus(corpus_path)
 
@@ -76,6 +79,7 @@ def read_beir(folder: Path, *, split: str = "train", on_missing: OnMissing = "ra
     if not kept:
         raise DataError("no query has a passage with a score above 0", path=qrels_path)
     offsets, passages = compressed_rows(positives[number] for number in kept)
+    rows = np.array([query_rows[query_ids[number]] for number in kept], np.int64)
     return Dataset(
         name=str(folder),
         query_ids=[query_ids[number] for number in kept],
@@ -84,6 +88,7 @@ def read_beir(folder: Path, *, split: str = "train", on_missing: OnMissing = "ra
         passage_texts=passage_texts,
         positive_offsets=offsets,
         positive_passages=passages,
+        queries_taken=Taken(rows, len(known_queries)) if len(rows) < len(known_queries) else None,
     )
 
 
@@ -146,9 +151,11 @@ def _score(text: str, path: Path, line: int) -> float:
     return score
 
 
-def _read_queries(path: Path, wanted: Container[str]) -> tuple[set[str], list[str], list[str]]:
+def _read_queries(path: Path, wanted: Container[str]) -> tuple[set[str], dict[str, int], list[str]]:
+    """All ids, then the rows by id and the texts of those wanted."""
     known: set[str] = set()
-    ids, texts = [], []
+    rows: dict[str, int] = {}
+    texts: list[str] = []
     for line, name, record in _identified(path):
         if name in known:
             raise _duplicate(path, name, line)
@@ -157,11 +164,11 @@ def _read_queries(path: Path, wanted: Container[str]) -> tuple[set[str], list[st
             text = text_field(record, "text", path, line).strip()
             if not text:
                 raise DataError("the text is empty", path=path, line=line, column="text", query=name)
-            ids.append(name)
+            rows[name] = len(known) - 1
             texts.append(text)
     if not known:
         raise DataError("the file has no queries", path=path)
-    return known, ids, texts
+    return known, rows, texts
 
 
 def _read_corpus(path: Path) -> tuple[dict[str, int], list[str]]:

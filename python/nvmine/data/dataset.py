@@ -9,11 +9,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 Int64Array = npt.NDArray[np.int64]
+
+
+class Taken(NamedTuple):
+    """Which rows of a file were taken, where it has others too: their numbers from 0, ascending, of how many."""
+
+    rows: Int64Array
+    of: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,6 +40,9 @@ class Dataset:
         int64 of shape (Q + 1,): query q's positives are ``positive_passages[offsets[q]:offsets[q + 1]]``.
     positive_passages
         int64, passage row numbers, ascending and unique within a query.
+    queries_taken
+        Where the file of queries holds others too, which of its queries these are: whoever has something for each query
+        of the file, such as its vector, finds by it what belongs to those that are mined. It is no part of the content.
     """
 
     name: str
@@ -41,6 +52,7 @@ class Dataset:
     passage_texts: list[str]
     positive_offsets: Int64Array
     positive_passages: Int64Array
+    queries_taken: Taken | None = None
 
     def positives(self, query: int) -> Int64Array:
         """Row numbers of the passages that are positives of query number `query`."""

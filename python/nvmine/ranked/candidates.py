@@ -13,16 +13,12 @@ from pathlib import Path
 
 import polars as pl
 
-from nvmine.data.jsonl import kind as kind_of
-from nvmine.data.tables import open_table
-from nvmine.errors import DataError, NvmineError, quote
+from nvmine.data import columns, trec
+from nvmine.data.scan import FORMS, RUNS, first_bad_cell, first_of_another_type, kind, scan, unreadable
+from nvmine.errors import DataError, NvmineError
 from nvmine.polars.long import long_form
 from nvmine.polars.stream import Source, streamed
-from nvmine.ranked import columns, trec
 from nvmine.ranked.lists import list_form
-
-RUNS = (".trec", ".run", ".txt")
-FORMS = (".parquet", ".csv", ".tsv", ".jsonl", ".json", *RUNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +54,7 @@ class Candidates:
             There is one; the file is read again to find its line.
         """
         if self.path.suffix.lower() != ".parquet" and self.names and sum(rows.null_count().row(0)):
-            raise _first_bad_cell(self.path, self.names)
+            raise first_bad_cell(self.path, self.names)
 
     def unreadable(self, error: BaseException) -> NvmineError:
         """What is wrong where Polars cannot read on: by its line, if it is in a text file."""
@@ -66,7 +62,7 @@ class Candidates:
             return self.errors[0]
         found = unreadable(self.path, error)
         if found.line is None and self.names is not None and self.path.suffix.lower() != ".parquet":
-            return _first_of_another_type(self.path, self.names) or found
+            return first_of_another_type(self.path, self.names) or found
         return found
 
 
@@ -76,7 +72,7 @@ def open_candidates(path: Path, *, query: str | None, passage: str | None, score
     Parameters
     ----------
     path
-        One of :data:`FORMS`; all but Parquet may end in ``.gz``.
+        One of :data:`nvmine.data.scan.FORMS`; all but Parquet may end in ``.gz``.
     query, passage, score
         What its columns are called. Default: the first known name.
 
@@ -114,59 +110,6 @@ def open_candidates(path: Path, *, query: str | None, passage: str | None, score
     return Candidates(path, source, names, [])
 
 
-def kind(path: Path, known: tuple[str, ...]) -> str:
-    """The suffix that a file is read by.
-
-    Raises
-    ------
-    DataError
-        It is not known, or there is no such file.
-    """
-    plain = path.with_suffix("") if path.suffix.lower() == ".gz" else path
-    suffix = plain.suffix.lower()
-    if suffix not in known or (suffix == ".parquet" and plain is not path):
-        raise DataError(f"unknown kind of file; expected one of {', '.join(known)}", path=path)
-    if not path.is_file():
-        raise DataError("no such file", path=path)
-    return suffix
-
-
-def scan(path: Path, suffix: str) -> pl.LazyFrame:
-    """A table with named columns, read when it is needed; cells of CSV and TSV are text.
-
-    Raises
-    ------
-    DataError
-        Its schema cannot be read.
-    """
-    try:
-        if suffix == ".parquet":
-            frame = pl.scan_parquet(path, glob=False, hive_partitioning=False)
-        elif suffix in (".jsonl", ".json"):
-            frame = pl.scan_ndjson(path)
-        else:
-            separator = "\t" if suffix == ".tsv" else ","
-            frame = pl.scan_csv(path, separator=separator, infer_schema=False, glob=False)
-        frame.collect_schema()
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        raise unreadable(path, error) from error
-    return frame
-
-
-def unreadable(path: Path, error: BaseException) -> DataError:
-    """What is wrong with a file that Polars cannot read, by its line if it has lines."""
-    if kind(path, FORMS) != ".parquet":
-        try:
-            table = open_table(path)
-            for _ in table.read(table.columns):
-                pass
-        except DataError as found:
-            return found
-    # The rest of what Polars says is about its own plan.
-    reason = (str(error).splitlines() or [type(error).__name__])[0]
-    return DataError(f"cannot be read: {reason}", path=path)
-
-
 def noted(tables: Iterator[pl.DataFrame], errors: list[NvmineError]) -> Iterator[pl.DataFrame]:
     """The tables; an error on the way is kept, as Polars may hand on its text alone."""
     try:
@@ -174,40 +117,3 @@ def noted(tables: Iterator[pl.DataFrame], errors: list[NvmineError]) -> Iterator
     except NvmineError as error:
         errors.append(error)
         raise
-
-
-def _first_bad_cell(path: Path, names: tuple[str, str, str]) -> DataError:
-    table = open_table(path)
-    for place, cells in table.read(names):
-        for name, cell in zip(names, cells, strict=True):
-            wanted = "number" if name == names[2] else "id"
-            if not (_is_number(cell) if wanted == "number" else _is_id(cell)):
-                found = quote(cell) if isinstance(cell, str) else kind_of(cell)
-                return table.error(f"{found} is no {wanted}", place=place, column=name)
-    return DataError("ids, or scores, are of several types; make them of one", path=path)
-
-
-def _first_of_another_type(path: Path, names: tuple[str, str, str]) -> DataError | None:
-    table = open_table(path)
-    first: dict[str, type] = {}
-    for place, cells in table.read(names):
-        for name, cell in zip(names[:2], cells, strict=False):
-            if first.setdefault(name, type(cell)) is not type(cell):
-                message = f"{kind_of(cell)}, where earlier ids are {first[name].__name__}; make them of one type"
-                return table.error(message, place=place, column=name)
-    return None
-
-
-def _is_id(cell: object) -> bool:
-    return isinstance(cell, str | int) and not isinstance(cell, bool) and cell != ""
-
-
-def _is_number(cell: object) -> bool:
-    if isinstance(cell, str):
-        try:
-            float(cell)
-        except ValueError:
-            return False
-        # Python reads 1_000 too, which no other reader does.
-        return "_" not in cell
-    return isinstance(cell, int | float) and not isinstance(cell, bool)

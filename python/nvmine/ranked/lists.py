@@ -7,10 +7,10 @@ from typing import Any
 
 import polars as pl
 
+from nvmine.data import columns
 from nvmine.errors import DataError, DtypeError
 from nvmine.polars.rows import LongRule
 from nvmine.polars.stream import Source
-from nvmine.ranked import columns
 
 
 def list_form(frame: pl.LazyFrame, path: Path, *, query: str | None, passage: str | None, score: str | None) -> Source:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import polars as pl
 
+from nvmine.data import columns
 from nvmine.data.beir import read_qrels
-from nvmine.ranked import columns
-from nvmine.ranked.candidates import kind, scan, unreadable
+from nvmine.data.scan import kind, scan, unreadable
 
 LABELS = (".tsv", ".txt", ".qrels", ".qrel", ".trec")
 FORMS = (".parquet", ".csv", ".jsonl", ".json", *LABELS)

@@ -15,6 +15,7 @@ from nvmine.data.identity import identity_classes
 from nvmine.errors import RunError
 from nvmine.run.folder import Run
 from nvmine.run.near import check_near
+from nvmine.run.positives import kept_positives, worst_positives
 from nvmine.run.storage import verify
 from nvmine.words import normalise
 
@@ -35,16 +36,23 @@ class Summary:
         (query, positive) pairs, and how many of them have all `n` negatives.
     quantiles
         A row a quantile: of the scores of positives, of negatives, and of the difference of the two.
+    worst
+        The positives that the teacher ranks worst: `query_id`, `positive_id`, `score`, `rank` (0: beyond the depth)
+        and `kept`; those of an ensemble's first teacher.
     """
 
     totals: dict[str, int]
     starved: int
     pairs: tuple[int, int]
     quantiles: pl.DataFrame
+    worst: pl.DataFrame
 
 
 def check_run(run: Run) -> Summary:
     """Checks a run and sums it up. O(candidates).
+
+    Of an ensemble every member is checked, and every negative by the candidates and the policy of the teacher that gave
+    it.
 
     Raises
     ------
@@ -53,20 +61,23 @@ def check_run(run: Run) -> Summary:
     """
     for shard in run.manifest.shards.values():
         verify(run.path, shard)
-    candidates = run.scan_candidates().collect()
     negatives = run.negatives()
-    _check_conservation(run, candidates, negatives)
-    _check_legality(run, candidates, negatives)
-    check_near(run, candidates, _results(run, negatives))
-    flat = (
-        negatives.select("positive_score", "negative_scores")
-        .explode("negative_scores", empty_as_null=False)
-        .drop_nulls()
-    )
+    results = negatives if _each(run) else negatives.unique("query_id", keep="first", maintain_order=True)
+    if run.is_ensemble:
+        starved = _check_ensemble(run, results)
+    else:
+        candidates = run.scan_candidates().collect()
+        kept = kept_positives(candidates)
+        _check_conservation(run, kept, results)
+        _check_legality(run, kept, _flat(run, results))
+        check_near(run, kept, results)
+        starved = _starved(run, kept, results)
+    flat = _flat(run, negatives)
+    positives = flat["positive_score"] if run.is_ensemble else negatives["positive_score"]
     scores = {
-        "positive": negatives["positive_score"],
-        "negative": flat["negative_scores"],
-        "difference": flat["positive_score"] - flat["negative_scores"],
+        "positive": positives,
+        "negative": flat["score"],
+        "difference": flat["positive_score"] - flat["score"],
     }
     quantiles = pl.DataFrame(
         {"quantile": QUANTILES}
@@ -74,18 +85,55 @@ def check_run(run: Run) -> Summary:
     )
     complete = int((negatives["negative_ids"].list.len() == run.n).sum())
     totals = {key: int(count) for key, count in (run.manifest.audit or {}).items()}
-    return Summary(totals, _starved(run, candidates, negatives), (negatives.height, complete), quantiles)
+    first = (run.members() or [run])[0]
+    worst = worst_positives(first.scan_candidates(), first.passages())
+    return Summary(totals, starved, (negatives.height, complete), quantiles, worst)
 
 
-def _results(run: Run, negatives: pl.DataFrame) -> pl.DataFrame:
-    """A row a result: pairs of a query share one, unless each positive is its own anchor."""
-    if run.policy.anchor == "each":
-        return negatives
-    return negatives.unique("query_id", keep="first", maintain_order=True)
+def _each(run: Run) -> bool:
+    """Whether each positive is its own anchor, and has a result of its own; else the pairs of a query share one."""
+    return (run.members() or [run])[0].policy.anchor == "each"
 
 
-def _check_conservation(run: Run, candidates: pl.DataFrame, negatives: pl.DataFrame) -> None:
-    results = _results(run, negatives).select(
+def _flat(run: Run, results: pl.DataFrame) -> pl.DataFrame:
+    """A row a negative: `result`, `query_id`, `passage_id`, `score`, `positive_score` and `teacher`, who gave it."""
+    own = ["negative_ids", "negative_scores"]
+    own += ["negative_teachers", "positive_scores"] if run.is_ensemble else []
+    flat = results.with_row_index("result").explode(own, empty_as_null=False).drop_nulls("negative_ids")
+    if run.is_ensemble:
+        flat = flat.rename({"negative_teachers": "teacher", "positive_scores": "positive_score"})
+    flat = flat.rename({"negative_ids": "passage_id", "negative_scores": "score"})
+    return flat.select("result", "query_id", "passage_id", "score", "positive_score", "teacher")
+
+
+def _check_ensemble(run: Run, results: pl.DataFrame) -> int:
+    """Checks the members and what each gave; the results of members that starve."""
+    rule, members = run.manifest.policy, run.members()
+    first = kept_positives(members[0].scan_candidates().collect())
+    _check_conservation(run, first.filter(pl.col("pos_ids").list.len() > 0), results)
+    flat = _flat(run, results)
+    _refuse(run, results.filter(pl.col("negative_ids").list.len() > rule["n"]), "there are more negatives than n")
+    known = [member.path.name for member in members]
+    _refuse(run, flat.filter(~pl.col("teacher").is_in(known)), "a negative is by no teacher of the ensemble")
+    if rule["how"] == "cross":
+        several = (
+            flat.group_by("result").agg(pl.first("query_id"), pl.n_unique("teacher")).filter(pl.col("teacher") > 1)
+        )
+        _refuse(run, several, "a result is by several teachers")
+    if rule["how"] == "cross" or rule["duplicates"] == "replace":
+        classes = flat.join(_numbers(run), on="passage_id", how="left")
+        _refuse(run, classes.filter(pl.struct("result", "class").is_duplicated()), "a negative is repeated")
+    starved = 0
+    for member in members:
+        starved += check_run(member).starved
+        kept = kept_positives(member.scan_candidates().collect())
+        _check_legality(member, kept, flat.filter(pl.col("teacher") == member.path.name))
+    return starved
+
+
+def _check_conservation(run: Run, candidates: pl.DataFrame, results: pl.DataFrame) -> None:
+    candidates = candidates.filter(pl.col("pos_ids").list.len() > 0)
+    results = results.select(
         "query_id",
         "candidates",
         pl.col("negative_ids").list.len().alias("emitted"),
@@ -93,10 +141,11 @@ def _check_conservation(run: Run, candidates: pl.DataFrame, negatives: pl.DataFr
     )
     rejected = pl.sum_horizontal(*REASONS)
     _refuse(run, results.filter(pl.col("candidates") != pl.col("emitted") + rejected), "candidates are unaccounted for")
-    kept = candidates.select("query_id", pl.col("ids").list.len().alias("kept"))
-    counted = results.join(kept, on="query_id", how="left")
-    wrong = counted.filter(pl.col("kept").is_null() | (pl.col("kept") != pl.col("candidates")))
-    _refuse(run, wrong, "the number of candidates is not that of the candidates kept")
+    if not run.is_ensemble:
+        kept = candidates.select("query_id", pl.col("ids").list.len().alias("kept"))
+        counted = results.join(kept, on="query_id", how="left")
+        wrong = counted.filter(pl.col("kept").is_null() | (pl.col("kept") != pl.col("candidates")))
+        _refuse(run, wrong, "the number of candidates is not that of the candidates kept")
     totals = run.manifest.audit or {}
     for name, total in {
         "queries": candidates.height,
@@ -109,20 +158,18 @@ def _check_conservation(run: Run, candidates: pl.DataFrame, negatives: pl.DataFr
             raise RunError(f"the manifest says {totals.get(name)} {name}, the files hold {total}", path=run.path)
 
 
-def _check_legality(run: Run, candidates: pl.DataFrame, negatives: pl.DataFrame) -> None:
-    policy = run.policy
+def _numbers(run: Run) -> pl.DataFrame:
+    """The row number `id` and the identity `class` of every passage."""
     passages = run.passages().collect()
-    classes = pl.Series(identity_classes(passages["text"]))
-    numbers = passages.select("passage_id", pl.int_range(pl.len()).alias("id")).with_columns(classes.alias("class"))
-    flat = (
-        _results(run, negatives)
-        .with_row_index("result")
-        .select("result", "query_id", "positive_id", "positive_score", "negative_ids", "negative_scores")
-        .explode("negative_ids", "negative_scores", empty_as_null=False)
-        .drop_nulls("negative_ids")
-        .rename({"negative_ids": "passage_id", "negative_scores": "score"})
-        .join(numbers, on="passage_id", how="left", maintain_order="left")
-    )
+    classes = pl.Series("class", identity_classes(passages["text"]))
+    return passages.select("passage_id", pl.int_range(pl.len()).alias("id")).with_columns(classes)
+
+
+def _check_legality(run: Run, candidates: pl.DataFrame, flat: pl.DataFrame) -> None:
+    """Checks negatives of one teacher, of :func:`_flat`, by its candidates, whose kept positives are the anchors."""
+    policy = run.policy
+    numbers = _numbers(run)
+    flat = flat.join(numbers, on="passage_id", how="left", maintain_order="left")
     _refuse(run, flat.filter(pl.col("id").is_null()), "a negative is no passage of the corpus")
 
     known = candidates.select("query_id", pl.col("ids").alias("id"), pl.col("scores").alias("kept_score"))
@@ -132,15 +179,15 @@ def _check_legality(run: Run, candidates: pl.DataFrame, negatives: pl.DataFrame)
     _refuse(run, found.filter(pl.col("kept_score") != pl.col("score")), "a negative's score is not its candidate's")
 
     positives = (
-        candidates.select("query_id", "pos_ids")
+        candidates.select("query_id", pl.concat_list("pos_ids", "excluded").alias("pos_ids"))
         .explode("pos_ids", empty_as_null=False)
         .join(numbers, left_on="pos_ids", right_on="id")
     )
     legal = flat.join(positives, on=["query_id", "class"], how="semi")
-    _refuse(run, legal, "a negative is a positive of the query, or has the text of one")
+    _refuse(run, legal, "a negative is a positive of the query, passes for one, or has the text of one")
     queries = run.queries().collect()
     own = {name: normalise(text) for name, text in queries.iter_rows()}
-    texts = dict(zip(passages["passage_id"], passages["text"], strict=True))
+    texts = dict(run.passages().select("passage_id", "text").collect().iter_rows())
     pairs = flat.select("query_id", "passage_id").unique()
     itself = [name == passage or own[name] == normalise(texts[passage]) for name, passage in pairs.iter_rows()]
     _refuse(run, pairs.filter(pl.Series(itself, dtype=pl.Boolean)), "a negative is the query itself")
@@ -167,8 +214,8 @@ def _check_legality(run: Run, candidates: pl.DataFrame, negatives: pl.DataFrame)
     _refuse(run, disordered, "negatives are not in score order")
 
 
-def _starved(run: Run, candidates: pl.DataFrame, negatives: pl.DataFrame) -> int:
-    short = _results(run, negatives).filter(pl.col("negative_ids").list.len() < run.n)
+def _starved(run: Run, candidates: pl.DataFrame, results: pl.DataFrame) -> int:
+    short = results.filter(pl.col("negative_ids").list.len() < run.n)
     more = candidates.filter(~pl.col("exhausted")).select("query_id", pl.col("scores").list.last().alias("last"))
     waiting = short.join(more, on="query_id", how="inner").filter(pl.col("rejected").struct.field("dropped") == 0)
     if run.policy.min_score is not None:

@@ -1,76 +1,58 @@
-"""Texts to vectors, shard by shard, into the run folder."""
+"""Vectors, shard by shard, into the run folder."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from nvmine.data import Vectors
+from nvmine.run.manifest import Manifest
 from nvmine.run.progress import Progress
+from nvmine.run.storage import mapped
 from nvmine.run.workspace import Workspace, shard_ranges
 from nvmine.share import share_out
 
 FloatArray = npt.NDArray[np.floating]
 Side = Literal["queries", "corpus"]
-
-# Texts handed to the model at once: enough to sort by length, few enough to show progress.
-_CHUNK = 1024
-
-
-def teacher_folder(workspace: Workspace) -> str:
-    """A folder name for the teacher: its own, without what could lead elsewhere."""
-    name = str(workspace.manifest.teacher.get("name") or workspace.manifest.teacher["kind"])
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-")[:80] or "teacher"
+Encode = Callable[[range, Callable[[int], object]], FloatArray]
+"""Gives the vectors of a range of rows, and tells how many more are done."""
 
 
-def encode(
-    workspace: Workspace,
-    side: Side,
-    texts: Sequence[str],
-    encoders: Sequence[Callable[[Sequence[str]], FloatArray]],
-    progress: Progress,
-) -> Vectors:
-    """The vectors of all texts; shards that are there already are not made again.
+def encode(workspace: Workspace, side: Side, rows: int, encoders: Sequence[Encode], progress: Progress) -> None:
+    """Writes the vectors of all rows; shards that are there already are not made again.
 
     Several encoders, each on a device of its own, share the shards; each shard is one's alone, so that its bytes do not
-    depend on how many there are. A shard is a memory-mapped file while it is filled, so memory is that of a chunk of
-    texts a device.
+    depend on how many there are. Memory is that of a shard a device.
     """
-    folder = f"embeddings/{teacher_folder(workspace)}"
-    shards = {f"{folder}/{side}-{number:05d}.npy": rows for number, rows in shard_ranges(len(texts))}
+    folder = f"embeddings/{workspace.manifest.folder_name}"
+    shards = {f"{folder}/{side}-{number:05d}.npy": shard for number, shard in shard_ranges(rows)}
     missing = [name for name in shards if not workspace.has(name)]
-    with progress.bar(f"encoding {side}", len(texts)) as bar:
-        bar.update(sum(len(rows) for name, rows in shards.items() if name not in missing))
+    with progress.bar(f"encoding {side}", rows) as bar:
+        bar.update(sum(len(shard) for name, shard in shards.items() if name not in missing))
 
-        def make(name: str, encode_texts: Callable[[Sequence[str]], FloatArray]) -> None:
-            workspace.commit(name, len(shards[name]), _writer(texts, shards[name], encode_texts, bar.update))
+        def make(name: str, encoder: Encode) -> None:
+            vectors = encoder(shards[name], bar.update)
+            workspace.commit(name, len(vectors), array_writer(vectors))
 
         share_out(missing, encoders, make)
-    return Vectors([np.load(workspace.root / name, mmap_mode="r", allow_pickle=False) for name in shards])
 
 
-def _writer(
-    texts: Sequence[str],
-    rows: range,
-    encode_texts: Callable[[Sequence[str]], FloatArray],
-    done: Callable[[int], object],
-) -> Callable[[Path], None]:
+def stored_vectors(root: Path, manifest: Manifest, side: Side) -> Vectors:
+    """The vectors of one side, mapped from the run folder."""
+    of_side = re.compile(rf"embeddings/[^/]+/{side}-\d+\.npy")
+    return Vectors([mapped(root, name) for name in sorted(filter(of_side.fullmatch, manifest.shards))])
+
+
+def array_writer(values: npt.NDArray[Any]) -> Callable[[Path], None]:
+    """What writes an array, as npy, to the path it is given."""
+
     def write(path: Path) -> None:
-        file: np.memmap[tuple[int, ...], np.dtype[np.floating]] | None = None
-        for start in range(0, len(rows), _CHUNK):
-            chunk = rows[start : start + _CHUNK]
-            vectors = encode_texts(texts[chunk.start : chunk.stop])
-            if file is None:
-                shape = (len(rows), vectors.shape[1])
-                file = np.lib.format.open_memmap(path, mode="w+", dtype=vectors.dtype, shape=shape)
-            file[start : start + len(chunk)] = vectors
-            done(len(chunk))
-        if file is not None:
-            file.flush()
+        with path.open("wb") as file:
+            np.save(file, values, allow_pickle=False)
 
     return write

@@ -12,6 +12,8 @@ from nvmine.policy import Policy
 from nvmine.run.manifest import Manifest
 from nvmine.run.storage import inside
 
+MEMBERS, VERDICTS = "teachers", "verdicts.parquet"
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -50,13 +52,32 @@ class Run:
 
     @property
     def policy(self) -> Policy:
-        """The policy that was applied."""
+        """The policy that was applied.
+
+        Raises
+        ------
+        RunError
+            The run is an ensemble, whose members have each their own.
+        """
+        if self.is_ensemble:
+            raise RunError("is an ensemble, which has no policy of its own; see its members()", path=self.path)
         return Policy.from_dict(self.manifest.policy)
 
     @property
     def n(self) -> int:
         """Negatives per query."""
-        return self.policy.n
+        return int(self.manifest.policy["n"])
+
+    @property
+    def is_ensemble(self) -> bool:
+        """Whether the negatives are those of several teachers."""
+        return bool(self.manifest.teacher["kind"] == "ensemble")
+
+    def members(self) -> list[Run]:
+        """The runs of an ensemble's teachers, best first; none of another run."""
+        if not self.is_ensemble:
+            return []
+        return [Run.open(inside(self.path, f"{MEMBERS}/{name}")) for name in self.manifest.teacher["folders"]]
 
     def queries(self) -> pl.LazyFrame:
         """`query_id`, `text`."""
@@ -67,10 +88,12 @@ class Run:
         return self._scan("passages.parquet")
 
     def scan_candidates(self) -> pl.LazyFrame:
-        """A row a query: `query_id`, `pos_ids`, `pos_scores`, `ids`, `scores`, `complete`, `exhausted`.
+        """A row a query: `query_id`, positives, `ids`, `scores`, `excluded`, `complete`, `exhausted`.
 
-        Ids are row numbers of :meth:`passages`. The first `complete` candidates are the best of the whole corpus; any
-        after them were found below the policy's ceiling, and `exhausted` says that there are no others there.
+        Ids are row numbers of :meth:`passages`. `pos_ids`, `pos_scores`, `pos_ranks` (0: beyond the depth) and
+        `pos_kept` (whether the pair is kept) are of the positives; `excluded` pass for positives. The first `complete`
+        candidates are the best of the whole corpus; any after them were found below the policy's ceiling, and
+        `exhausted` says that there are no others there.
         """
         return self._scan("candidates/")
 
@@ -82,18 +105,63 @@ class Run:
         """:meth:`scan_negatives`, read."""
         return self.scan_negatives().collect()
 
+    def verdicts(self) -> pl.DataFrame:
+        """What the judge said: `query_id`, `passage_id`, `relevant`, `answer`, `tokens_in`, `tokens_out`, `cost`.
+
+        Raises
+        ------
+        RunError
+            The run was not judged.
+        """
+        if VERDICTS not in self.manifest.shards:
+            raise RunError("was not judged; see nvmine.judge_run", path=self.path)
+        return self._scan(VERDICTS).collect()
+
+    def qrels(self) -> pl.DataFrame:
+        """What is positive: `query_id`, `passage_id`, `source`, a row a pair.
+
+        `source` is ``data`` for the pairs of the data set, without those that the consistency filter dropped;
+        ``rescorer`` for candidates that were promoted; ``judge`` for those that were relabelled.
+        """
+        names = self.passages().select("passage_id", pl.int_range(pl.len()).alias("id"))
+        search = self.manifest.search
+        found = []
+        for place, run in enumerate(self.members() or [self]):
+            candidates = run.scan_candidates()
+            if place == 0:
+                pairs = candidates.select("query_id", pl.col("pos_ids").alias("id"), "pos_kept")
+                data = pairs.explode("id", "pos_kept", empty_as_null=False).filter("pos_kept")
+                found.append(data.select("query_id", "id", source=pl.lit("data")))
+            promoted_above = run.manifest.search.get("promote_above")
+            if promoted_above is not None:
+                scored = candidates.select("query_id", pl.col("ids").alias("id"), "scores", "pos_ids")
+                scored = scored.explode("id", "scores", empty_as_null=False).filter(pl.col("scores") > promoted_above)
+                unlabelled = scored.filter(~pl.col("id").is_in(pl.col("pos_ids")))
+                found.append(unlabelled.select("query_id", "id", source=pl.lit("rescorer")))
+        named = pl.concat(found).join(names, on="id", how="left", maintain_order="left")
+        tables = [named.select("query_id", "passage_id", "source")]
+        if search.get("on_relevant") == "relabel":
+            relevant = self.verdicts().lazy().filter("relevant")
+            tables.append(relevant.select("query_id", "passage_id", source=pl.lit("judge")))
+        return pl.concat(tables).unique(["query_id", "passage_id"], keep="first", maintain_order=True).collect()
+
     def dataset(self) -> pl.DataFrame:
         """Texts to train on: `query`, `positive`, `negative_1` to `negative_n`, a row a (query, positive) pair.
 
         The columns, in this order, are what the losses of sentence-transformers take:
-        ``datasets.Dataset.from_polars(run.dataset())``. Pairs with fewer than `n` negatives are left out.
+        ``datasets.Dataset.from_polars(run.dataset())``. Pairs with fewer than `n` negatives are left out. Positives
+        that were promoted or relabelled come last, with the negatives of their query.
         """
         n = self.n
         texts = self.passages().collect()
         text_of = dict(zip(texts["passage_id"], texts["text"], strict=True))
         queries = self.queries().collect()
         query_of = dict(zip(queries["query_id"], queries["text"], strict=True))
-        rows = self.negatives().filter(pl.col("negative_ids").list.len() == n)
+        mined = self.negatives().select("query_id", "positive_id", "negative_ids")
+        added = self.qrels().filter(pl.col("source") != "data").select("query_id", positive_id="passage_id")
+        of_query = mined.unique("query_id", keep="first").drop("positive_id")
+        added = added.join(of_query, on="query_id", how="inner", maintain_order="left")
+        rows = pl.concat([mined, added]).filter(pl.col("negative_ids").list.len() == n)
         columns = {
             "query": [query_of[name] for name in rows["query_id"]],
             "positive": [text_of[name] for name in rows["positive_id"]],

@@ -58,6 +58,10 @@ class Labels:
         """Positives of the queries `rows`, one after the other, and how many each has."""
         return _gather(self.positive_offsets, self.positive_passages, rows)
 
+    def own_of(self, rows: Int64Array) -> list[Int64Array]:
+        """The passages that are the query itself, for each of the queries `rows`."""
+        return [self.own_passages[self.own_offsets[row] : self.own_offsets[row + 1]] for row in rows.tolist()]
+
     def query_texts(self, query_ids: pl.Series) -> Shingles | None:
         """The shingles of these queries, where there are any."""
         return None if self.query_shingles is None else self.query_shingles.take(self._rows(query_ids))

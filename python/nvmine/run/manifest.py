@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 
 from nvmine import _core
 from nvmine.errors import RunError
-from nvmine.run.storage import Shard, Storage
+from nvmine.run.storage import Shard, Storage, write_text
 
 NAME = "manifest.json"
 SCHEMA_VERSION = 2
@@ -51,21 +52,41 @@ class Manifest:
 
     def differences(self, other: Manifest) -> list[str]:
         """What decides the outcome and is not the same in `other`, as ``name: here → there``."""
-        mine, others = dict(_flat(self._decisive())), dict(_flat(other._decisive()))
+        mine, others = dict(_flat(self.identity())), dict(_flat(other.identity()))
         names = [*mine, *(name for name in others if name not in mine)]
         return [
             f"{name}: {mine.get(name)!r} → {others.get(name)!r}" for name in names if mine.get(name) != others.get(name)
         ]
 
-    def _decisive(self) -> dict[str, Any]:
-        # Names are for people: the same files elsewhere, or the same model under another name, are the same.
+    def identity(self) -> dict[str, Any]:
+        """What decides the outcome.
+
+        Names are for people: the same files elsewhere, or the same model under another name, are the same.
+        """
+        teacher = _unnamed(self.teacher)
+        if "members" in teacher:
+            teacher["members"] = [_unnamed(member) for member in teacher["members"]]
+        search = dict(self.search)
+        for name in ("judge", "rescorer"):
+            if name in search:
+                search[name] = _unnamed(search[name])
         return {
             "data": {key: value for key, value in self.data.items() if key != "name"},
-            "teacher": {key: value for key, value in self.teacher.items() if key not in ("name", "revision")},
-            "search": self.search,
+            "teacher": teacher,
+            "search": search,
             "policy": self.policy,
             "nvmine_version": self.nvmine_version,
         }
+
+    @property
+    def teacher_name(self) -> str:
+        """What people call the teacher."""
+        return str(self.teacher.get("name") or self.teacher["kind"])
+
+    @property
+    def folder_name(self) -> str:
+        """A name of a file or folder for the teacher: its own, without what could lead elsewhere."""
+        return re.sub(r"[^A-Za-z0-9._-]+", "-", self.teacher_name).strip(".-")[:80] or "teacher"
 
     def save(self, storage: Storage) -> None:
         """Writes the manifest, whole, in place of the last one."""
@@ -82,7 +103,7 @@ class Manifest:
         }
         content["checksum"] = _checksum(content)
         text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
-        storage.commit(NAME, 0, lambda path: _write(path, text))
+        storage.commit(NAME, 0, lambda path: write_text(path, text + "\n"))
 
     @classmethod
     def load(cls, root: Path) -> Manifest:
@@ -126,13 +147,13 @@ class Manifest:
             raise RunError(f"is no manifest of a run: {error!r}", path=path) from None
 
 
+def _unnamed(teacher: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in teacher.items() if key not in ("name", "revision", "folders", "url")}
+
+
 def _checksum(content: Mapping[str, Any]) -> str:
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode()).hexdigest()
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text + "\n", "utf-8")
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -1,42 +1,26 @@
-"""``mine_dataset``: texts in, a run folder out. The one place where the stages are put together.
-
-Data → (vectors →) candidates → negatives. Each stage writes shards that are never made twice, so a run that was killed
-goes on where it stopped and ends with the bytes of one that was not.
-"""
+"""``mine_dataset``: texts in, a run folder out."""
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
-from nvmine.data import Vectors, open_dataset
-from nvmine.errors import SearchError
+from nvmine.data import open_dataset
+from nvmine.ensemble import Duplicates, How
+from nvmine.errors import PolicyError, SearchError
 from nvmine.policy import Policy, PolicyFields, takes_policy_fields
-from nvmine.run.encode import encode
+from nvmine.run.candidates import Doubts
+from nvmine.run.ensemble import mine_ensemble
 from nvmine.run.folder import Run
-from nvmine.run.labels import Labels
-from nvmine.run.manifest import Manifest
+from nvmine.run.prepare import Teacher
 from nvmine.run.progress import Progress
-from nvmine.run.stages import lexical_search, mine_all
-from nvmine.run.texts import store_texts
-from nvmine.run.workspace import open_workspace
-from nvmine.search import (
-    ExactSearch,
-    ExhaustiveSearcher,
-    FaissSearch,
-    Searcher,
-    digests_of,
-    parse_memory,
-    saved_indexes,
-)
-from nvmine.teachers import Bm25Teacher, DenseTeacher, open_teacher
+from nvmine.run.rescoring import Rescorer
+from nvmine.run.work import FaissOptions, Work
+from nvmine.search import parse_memory
+from nvmine.teachers import CrossEncoderTeacher, open_teacher
 from nvmine.whole_numbers import thread_count
-
-Teacher = Bm25Teacher | DenseTeacher
 
 
 @takes_policy_fields
@@ -44,11 +28,16 @@ def mine_dataset(
     data: Any,
     *,
     out: str | Path,
-    teacher: str | Teacher = "bm25",
+    teacher: str | Teacher | Sequence[str | Teacher] = "bm25",
+    how: How = "intra",
+    duplicates: Duplicates = "keep",
     split: str = "train",
     query_column: str | None = None,
     positive_column: str | None = None,
     corpus: str | Path | None = None,
+    rescorer: str | Rescorer | None = None,
+    promote_above: float | None = None,
+    consistency: int | None = None,
     depth: int = 100,
     index: str = "exact",
     nprobe: int | None = None,
@@ -74,11 +63,23 @@ def mine_dataset(
     out
         The run folder: new, empty, or of the same work.
     teacher
-        ``"bm25"``, the name or path of a sentence-transformers or transformers encoder, or a teacher made before.
+        ``"bm25"``, ``"random"``, the name or path of a sentence-transformers or transformers encoder, or a teacher
+        made before, see :mod:`nvmine.teachers`. Several make an ensemble, the most accurate first: each has a run of
+        its own in the folder, and one that is there already is not mined again when another is added.
+    how, duplicates
+        Of an ensemble, see :func:`nvmine.ensemble`.
     split
         Which queries are mined, for data that has splits.
     query_column, positive_column, corpus
         Of pairs: which columns, and a file with further passages.
+    rescorer
+        The name or path of a cross-encoder, or what has its ``score`` and ``describe``: the `depth` best passages and
+        the positives get its scores, and the policy goes by those. Queries are not searched deeper then.
+    promote_above
+        Candidates that the rescorer scores higher are positives that nobody labelled (RocketQA: 0.9, arXiv
+        2010.08191): never negatives, and in :meth:`Run.qrels`.
+    consistency
+        Pairs are dropped whose positive is not among so many best passages of its query; at most `depth`.
     depth
         Candidates kept for each query, for this policy and later ones; at least 1.
     index
@@ -130,7 +131,7 @@ def mine_dataset(
     [['p1'], ['p0'], ['p1']]
     """
     chosen = Policy.of(policy, fields)
-    depth, budget, threads = _depth(depth), parse_memory(memory), thread_count(threads)
+    depth, budget, threads = _count("depth", depth), parse_memory(memory), thread_count(threads)
     dataset = open_dataset(
         data,
         split=split,
@@ -139,68 +140,39 @@ def mine_dataset(
         corpus=corpus,
         on_missing=chosen.on_missing,
     )
-    tutor = open_teacher(teacher) if isinstance(teacher, str) else teacher
-    if index != "exact" and isinstance(tutor, Bm25Teacher):
-        raise SearchError(f"{index!r} is an index of vectors, and BM25 has none; leave it at 'exact'", column="index")
-    saved = saved_indexes(index) if index != "exact" else []
-    settings: dict[str, Any] = {"index": index, "depth": depth}
-    if saved:
-        # What decides is what the files hold, wherever they lie.
-        settings |= {"index": "saved", "index_digests": digests_of(saved)}
-    settings |= {key: value for key, value in {"nprobe": nprobe, "ef_search": ef_search}.items() if value is not None}
-    wanted = Manifest(
-        data={
-            "name": dataset.name,
-            "split": split,
-            "queries": len(dataset.query_ids),
-            "passages": len(dataset.passage_ids),
-            "positives": len(dataset.positive_passages),
-            "digests": dataset.digests(),
-        },
-        teacher=tutor.describe(),
-        search=settings,
-        policy=asdict(chosen),
+    named = [teacher] if isinstance(teacher, str) or not isinstance(teacher, Sequence) else teacher
+    tutors = [open_teacher(each) if isinstance(each, str) else each for each in named]
+    work = Work(
+        dataset=dataset,
+        split=split,
+        policy=chosen,
+        depth=depth,
+        index=FaissOptions.of(index, nprobe=nprobe, ef_search=ef_search),
+        rescorer=CrossEncoderTeacher.load(rescorer) if isinstance(rescorer, str) else rescorer,
+        doubts=_doubts(consistency, promote_above, depth, rescorer),
+        memory=budget,
+        device=device,
+        threads=threads,
+        bars=Progress(progress),
     )
-    bars = Progress(progress)
-    with open_workspace(Path(out), wanted) as workspace:
-        if not workspace.manifest.finished:
-            store_texts(workspace, dataset)
-            labels = Labels.of(dataset, shingles=chosen.near_duplicate is not None, threads=threads)
-            searcher: Callable[[], Searcher]
-            exact: Callable[[], ExhaustiveSearcher]
-            if isinstance(tutor, Bm25Teacher):
-                searcher = exact = lexical_search(tutor, dataset, budget, threads)
-            else:
-                tutors = [tutor] if isinstance(device, str | None) else tutor.on(device)
-                of_queries = [each.encode_queries for each in tutors]
-                queries = encode(workspace, "queries", dataset.query_texts, of_queries, bars)
-                of_passages = [each.encode_passages for each in tutors]
-                passages = encode(workspace, "corpus", dataset.passage_texts, of_passages, bars)
-                exact = partial(ExactSearch, queries, passages, memory=budget, device=device, threads=threads)
-                searcher = exact if index == "exact" else partial(_faiss, queries, passages, settings, saved, budget)
-            mine_all(workspace, labels, searcher, exact, chosen, depth, bars, threads)
-    return Run.open(out)
+    if len(tutors) == 1:
+        return work.mine(tutors[0], Path(out))
+    return mine_ensemble(work, tutors, Path(out), how=how, duplicates=duplicates)
 
 
-def _faiss(
-    queries: Vectors, passages: Vectors, settings: dict[str, Any], saved: Sequence[Path], memory: int
-) -> Searcher:
-    return FaissSearch(
-        queries,
-        passages,
-        factory=settings["index"],
-        memory=memory,
-        saved=saved,
-        nprobe=settings.get("nprobe"),
-        ef_search=settings.get("ef_search"),
-    )
+def _doubts(consistency: int | None, promote_above: float | None, depth: int, rescorer: object) -> Doubts:
+    if consistency is not None and _count("consistency", consistency) > depth:
+        raise SearchError(f"is {consistency}, but only {depth} candidates are kept; raise depth", column="consistency")
+    if promote_above is not None and rescorer is None:
+        raise PolicyError("is for the scores of a rescorer, and there is none", column="promote_above")
+    return Doubts(consistency, promote_above)
 
 
-def _depth(depth: int) -> int:
+def _count(name: str, value: int) -> int:
     try:
-        whole = operator.index(depth)
+        whole = operator.index(value)
     except TypeError:
-        raise SearchError(f"must be a whole number, not {depth!r}", column="depth") from None
+        raise SearchError(f"must be a whole number, not {value!r}", column=name) from None
     if whole < 1:
-        raise SearchError(f"must be at least 1, not {whole}", column="depth")
+        raise SearchError(f"must be at least 1, not {whole}", column=name)
     return whole

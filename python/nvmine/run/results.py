@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from nvmine.audit import REASONS
@@ -13,6 +17,9 @@ from nvmine.mining import mine
 from nvmine.negatives import Negatives
 from nvmine.policy import Policy
 from nvmine.run.labels import Labels
+from nvmine.run.positives import kept_positives
+
+Int64Array = npt.NDArray[np.int64]
 
 
 def negatives_name(number: int) -> str:
@@ -21,18 +28,20 @@ def negatives_name(number: int) -> str:
 
 
 def mine_candidates(candidates: pl.DataFrame, labels: Labels, policy: Policy, threads: int | None = None) -> Negatives:
-    """The negatives of some queries, from their rows of a candidates table."""
+    """The negatives of some queries, from their rows of a candidates table; none where no positive is kept."""
+    candidates = kept_positives(candidates)
     return mine(
         candidates["scores"],
         candidates["pos_scores"],
         ids=candidates["ids"],
         pos_ids=candidates["pos_ids"],
         query_ids=candidates["query_id"],
-        exclude_ids=labels.own(candidates["query_id"]),
+        exclude_ids=pl.select(pl.concat_list(labels.own(candidates["query_id"]), candidates["excluded"])).to_series(),
         identity=labels.classes,
         passage_texts=labels.passage_shingles,
         query_texts=labels.query_texts(candidates["query_id"]),
-        policy=policy,
+        # That a query has no positive was allowed, or refused, when its candidates were searched.
+        policy=replace(policy, on_missing="skip"),
         threads=threads,
     )
 
@@ -43,40 +52,70 @@ def results_table(candidates: pl.DataFrame, negatives: Negatives, passage_ids: p
     Columns: `query_id`, `positive_id`, `positive_score`, `negative_ids`, `negative_scores`, `teacher`, `candidates`,
     `rejected` (a count a reason). For an anchor other than ``each``, all positives of a query share its negatives.
     """
-    held = negatives.held
-    results = pl.DataFrame(
+    pairs = Pairs.of(candidates, negatives)
+    return pl.DataFrame(
         [
-            pl.Series("row", negatives.queries),
-            pl.Series("positive", negatives.positives),
-            list_column("negative_ids", passage_ids.gather(negatives.ids[held]), negatives.counts),
-            list_column("negative_scores", negatives.scores[held], negatives.counts),
-            pl.Series("candidates", negatives.audit.candidates, dtype=pl.UInt32),
-            pl.DataFrame(negatives.audit.by_reason, schema=dict.fromkeys(REASONS, pl.UInt32)).to_struct("rejected"),
+            *pairs.names(candidates, passage_ids),
+            pairs.positive_scores.alias("positive_score"),
+            *pairs.negatives(negatives, passage_ids),
+            pl.Series("teacher", [teacher]).new_from_index(0, len(pairs.rows)),
+            *pairs.account(negatives),
         ]
     )
-    pairs = candidates.select(
-        pl.int_range(pl.len()).alias("row"),
-        "query_id",
-        pl.col("pos_ids").alias("positive_id"),
-        pl.col("pos_scores").alias("positive_score"),
-    )
-    if (negatives.positives < 0).all():
-        table = pairs.join(results.drop("positive"), on="row", how="left", maintain_order="left")
-        table = table.explode("positive_id", "positive_score", empty_as_null=False)
-    else:
-        # Results are in the order of pairs already.
-        exploded = pairs.explode("positive_id", "positive_score", empty_as_null=False)
-        table = exploded.hstack(results.drop("row", "positive"))
-    return table.select(
-        "query_id",
-        passage_ids.gather(table["positive_id"]).alias("positive_id"),
-        "positive_score",
-        "negative_ids",
-        "negative_scores",
-        pl.lit(teacher).alias("teacher"),
-        "candidates",
-        "rejected",
-    )
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """The (query, positive) pairs of a table of candidates, and which result is whose.
+
+    Parameters
+    ----------
+    rows, positives, positive_scores
+        The query's row in the table, the positive's id, and its score.
+    results
+        The row of the result.
+    """
+
+    rows: Int64Array
+    positives: pl.Series
+    positive_scores: pl.Series
+    results: Int64Array
+
+    @classmethod
+    def of(cls, candidates: pl.DataFrame, negatives: Negatives) -> Pairs:
+        """The pairs that are kept. Results are a row a query, or, where each positive is an anchor, a row a pair."""
+        kept = kept_positives(candidates)
+        lengths = kept["pos_ids"].list.len().to_numpy().astype(np.int64)
+        rows = np.repeat(np.arange(len(lengths)), lengths)
+        results = np.arange(len(rows)) if (negatives.positives >= 0).any() else rows
+        positives, scores = (kept[name].explode(empty_as_null=False) for name in ("pos_ids", "pos_scores"))
+        return cls(rows, positives, scores, results)
+
+    def names(self, candidates: pl.DataFrame, passage_ids: pl.Series) -> list[pl.Series]:
+        """`query_id` and `positive_id`."""
+        return [
+            candidates["query_id"].gather(self.rows),
+            passage_ids.gather(self.positives).alias("positive_id"),
+        ]
+
+    def negatives(self, negatives: Negatives, passage_ids: pl.Series) -> list[pl.Series]:
+        """`negative_ids` and `negative_scores`."""
+        return [
+            self.lists("negative_ids", negatives, lambda held: passage_ids.gather(negatives.ids[self.results][held])),
+            self.lists("negative_scores", negatives, lambda held: negatives.scores[self.results][held]),
+        ]
+
+    def lists(self, name: str, negatives: Negatives, values: Callable[[Any], Any]) -> pl.Series:
+        """A list a pair, of one value a negative; `values` gives them for a mask of shape (pairs, n)."""
+        return list_column(name, values(negatives.held[self.results]), negatives.counts[self.results])
+
+    def account(self, negatives: Negatives) -> list[pl.Series]:
+        """`candidates` and `rejected`."""
+        rejected = pl.DataFrame(negatives.audit.by_reason, schema=dict.fromkeys(REASONS, pl.UInt32))
+        return [
+            pl.Series("candidates", negatives.audit.candidates[self.results], dtype=pl.UInt32),
+            rejected.to_struct("rejected").gather(self.results),
+        ]
 
 
 def writer(table: pl.DataFrame) -> Callable[[Path], None]:

@@ -1,75 +1,81 @@
-"""From a search to the finished run: candidates, negatives, totals. For all who make a run."""
+"""From a search to the finished run: candidates, negatives, totals. For all who make a run of one teacher."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
-from typing import Any
 
 import numpy as np
 import polars as pl
 
 from nvmine.audit import REASONS
-from nvmine.data import Dataset
+from nvmine.negatives import Negatives
 from nvmine.policy import Policy
-from nvmine.run.candidates import CandidateSearch, candidate_name, search_candidates
+from nvmine.run.candidates import CandidateSearch
 from nvmine.run.labels import Labels
+from nvmine.run.positives import with_positives
 from nvmine.run.progress import Progress
 from nvmine.run.results import mine_candidates, negatives_name, results_table, writer
 from nvmine.run.workspace import Workspace, shard_ranges
-from nvmine.search import ExhaustiveSearcher, ScoredSearch, Searcher
-from nvmine.teachers import Bm25Teacher
 
 
-def lexical_search(
-    tutor: Bm25Teacher, dataset: Dataset, memory: int, threads: int | None
-) -> Callable[[], ScoredSearch]:
-    """What makes the search by BM25, once, when it is first needed."""
-
-    @cache
-    def make() -> ScoredSearch:
-        index = tutor.index(dataset.passage_texts)
-
-        def score_rows(rows: np.ndarray[Any, np.dtype[np.int64]]) -> np.ndarray[Any, np.dtype[np.float32]]:
-            return index.scores([dataset.query_texts[row] for row in rows])
-
-        return ScoredSearch(score_rows, len(dataset.passage_ids), memory=memory, threads=threads)
-
-    return make
+def candidate_name(workspace: Workspace, number: int) -> str:
+    """Where a shard of candidates lies in the run."""
+    return f"candidates/{workspace.manifest.folder_name}-{number:05d}.parquet"
 
 
-def mine_all(
-    workspace: Workspace,
-    labels: Labels,
-    searcher: Callable[[], Searcher],
-    exact: Callable[[], ExhaustiveSearcher],
-    policy: Policy,
-    depth: int,
-    bars: Progress,
-    threads: int | None,
-) -> None:
-    """Writes candidates and results of every query; an index is only built if a shard is missing."""
-    names = [candidate_name(workspace, number) for number, _ in shard_ranges(labels.queries)]
-    if not all(workspace.has(name) for name in names):
-        search = CandidateSearch(labels, searcher(), exact, policy, depth)
-        search_candidates(workspace, labels, search, bars)
+def search_all(workspace: Workspace, labels: Labels, make: Callable[[], CandidateSearch], bars: Progress) -> None:
+    """Writes all shards of candidates that are not there yet; a search is only made if one is missing."""
+    names = {number: candidate_name(workspace, number) for number, _ in shard_ranges(labels.queries)}
+    if all(workspace.has(name) for name in names.values()):
+        return
+    search = make()
+    with bars.bar("searching", labels.queries) as bar:
+        for number, rows in shard_ranges(labels.queries):
+            if not workspace.has(names[number]):
+                table = search.table(np.arange(rows.start, rows.stop), bar.update)
+                workspace.commit(names[number], len(rows), writer(table))
+            else:
+                bar.update(len(rows))
+
+
+def mine_all(workspace: Workspace, labels: Labels, policy: Policy, bars: Progress, threads: int | None) -> None:
+    """Writes the results of every query from its candidates, and the totals, with which the run is finished."""
     passage_ids = pl.read_parquet(workspace.root / "passages.parquet", columns=["passage_id"]).to_series()
-    teacher = str(workspace.manifest.teacher.get("name") or workspace.manifest.teacher["kind"])
-    totals = dict.fromkeys(("queries", "results", "candidates", "survivors", "emitted", "short", *REASONS), 0)
+    totals = Totals(policy.n)
     with bars.bar("mining", labels.queries) as bar:
         for number, rows in shard_ranges(labels.queries):
             candidates = pl.read_parquet(workspace.root / candidate_name(workspace, number))
+            # A query that has lost all its positives has no result.
+            (candidates,) = with_positives([candidates])
             negatives = mine_candidates(candidates, labels, policy, threads)
-            negatives.audit.check()
             name = negatives_name(number)
             if not workspace.has(name):
-                table = results_table(candidates, negatives, passage_ids, teacher)
+                table = results_table(candidates, negatives, passage_ids, workspace.manifest.teacher_name)
                 workspace.commit(name, table.height, writer(table))
-            totals["queries"] += len(rows)
-            totals["results"] += len(negatives)
-            totals["survivors"] += int(negatives.audit.survivors.sum())
-            totals["short"] += int((negatives.counts < policy.n).sum())
-            for key, count in negatives.audit.total.items():
-                totals[key] += count
+            totals.add(candidates.height, negatives)
             bar.update(len(rows))
-    workspace.finish(totals)
+    workspace.finish(totals.counts)
+
+
+class Totals:
+    """What a run's results amount to.
+
+    Parameters
+    ----------
+    n
+        Negatives wanted for each result.
+    """
+
+    def __init__(self, n: int) -> None:
+        self._n = n
+        self.counts = dict.fromkeys(("queries", "results", "candidates", "survivors", "emitted", "short", *REASONS), 0)
+
+    def add(self, queries: int, negatives: Negatives) -> None:
+        """Adds the results of some queries, when they are proven to account for every candidate."""
+        negatives.audit.check()
+        self.counts["queries"] += queries
+        self.counts["results"] += len(negatives)
+        self.counts["survivors"] += int(negatives.audit.survivors.sum())
+        self.counts["short"] += int((negatives.counts < self._n).sum())
+        for key, count in negatives.audit.total.items():
+            self.counts[key] += count

@@ -15,6 +15,10 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from nvmine.errors import NvmineError, RunError
 
@@ -87,6 +91,11 @@ def link(source: Path, path: Path) -> None:
         shutil.copyfile(source, path)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Writes a text in UTF-8, with the same bytes on every system."""
+    path.write_text(text, "utf-8", newline="\n")
+
+
 def write_whole(target: Path, temporary: Path, write: Callable[[Path], None]) -> tuple[int, str]:
     """Has `write` write a file under a temporary name on the same disk, and moves it to its place; bytes and SHA-256.
 
@@ -134,6 +143,12 @@ def verify(root: Path, shard: Shard) -> None:
             "is not the file that was recorded, by its SHA-256; delete the run folder to start over",
             path=path,
         )
+
+
+def mapped(root: Path, name: str) -> npt.NDArray[Any]:
+    """An array of the run, mapped from its file."""
+    array: npt.NDArray[Any] = np.load(inside(root, name), mmap_mode="r", allow_pickle=False)
+    return array
 
 
 def inside(root: Path, name: str) -> Path:

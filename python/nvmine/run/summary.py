@@ -5,20 +5,21 @@ from __future__ import annotations
 from nvmine.audit import REASONS
 from nvmine.run.check import Summary
 from nvmine.run.folder import Run
+from nvmine.run.overlap import agreement, agreement_text
 
 
 def summary_text(run: Run, summary: Summary) -> str:
     """A few tables: what was mined, what became of the candidates, how the scores are spread."""
     manifest, data, totals = run.manifest, run.manifest.data, summary.totals
     pairs, complete = summary.pairs
-    teacher = manifest.teacher.get("name") or manifest.teacher["kind"]
+    depth = (manifest.search["members"][0] if run.is_ensemble else manifest.search)["depth"]
     kept = ("candidates", "survivors", "emitted")
     lines = [
         f"{run.path}: every file, count and negative checked",
         "",
         f"data      {data['name']}, split {data['split']}",
         f"          {data['queries']:,} queries, {data['passages']:,} passages, {data['positives']:,} positives",
-        f"teacher   {teacher}",
+        f"teacher   {manifest.teacher_name}",
         f"rule      {_rule(run)}",
         "",
         f"{'candidates':<14} {'count':>14} {'share':>8}",
@@ -34,10 +35,20 @@ def summary_text(run: Run, summary: Summary) -> str:
     for quantile, *values in summary.quantiles.iter_rows():
         shown = " ".join("         -" if value is None else f"{value:10.4f}" for value in values)
         lines.append(f"{_quantile(quantile):<14} {shown}")
+    lines += ["", "positives that the teacher ranks worst", f"{'query':<24} {'positive':<24} {'score':>10} {'rank':>8}"]
+    for query, positive, score, rank, kept in summary.worst.iter_rows():
+        shown = f"> {depth}" if rank == 0 else str(rank)
+        lines.append(f"{query[:24]:<24} {positive[:24]:<24} {score:10.4f} {shown:>8}{'' if kept else '  dropped'}")
+    if run.is_ensemble:
+        lines += ["", "how far the teachers agree (Jaccard)", agreement_text(agreement([run], top=min(4, run.n)))]
     return "\n".join(lines)
 
 
 def _rule(run: Run) -> str:
+    if run.is_ensemble:
+        rule = run.manifest.policy
+        duplicates = "" if rule["how"] == "cross" else f", duplicates {rule['duplicates']}"
+        return f"{rule['how']}{duplicates}, {run.n} of {len(rule['members'])} teachers"
     policy = run.policy
     detail = {
         "perc": f" {policy.percentage:g}",

@@ -6,10 +6,7 @@ import polars as pl
 
 from nvmine.data import Dataset
 from nvmine.run.results import writer
-from nvmine.run.workspace import Workspace
-
-QUERIES = "queries.parquet"
-PASSAGES = "passages.parquet"
+from nvmine.run.workspace import PASSAGES, QUERIES, Workspace
 
 
 def store_texts(workspace: Workspace, dataset: Dataset) -> None:

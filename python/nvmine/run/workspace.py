@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from nvmine.errors import RunError
 from nvmine.run import manifest as manifests
 from nvmine.run.manifest import Manifest
-from nvmine.run.storage import Storage, verify
+from nvmine.run.storage import Storage, inside, verify
 
 # Rows of one shard of vectors or queries: what a killed run does again at most.
 SHARD_ROWS = 4096
+QUERIES, PASSAGES = "queries.parquet", "passages.parquet"
+TEXTS = (QUERIES, PASSAGES)
 
 
 class Workspace:
@@ -36,6 +39,14 @@ class Workspace:
             self.manifest.shards[name] = shard
             self.manifest.save(self._storage)
 
+    def discard(self, names: Iterable[str]) -> None:
+        """Forgets and removes files that were only kept for the case of a kill."""
+        gone = [self.manifest.shards.pop(name) for name in names if self.has(name)]
+        if gone:
+            self.manifest.save(self._storage)
+        for shard in gone:
+            inside(self.root, shard.path).unlink(missing_ok=True)
+
     def finish(self, audit: Mapping[str, int]) -> None:
         """Records the totals; from now on the run is complete."""
         self.manifest.audit = dict(audit)
@@ -43,7 +54,9 @@ class Workspace:
 
 
 @contextmanager
-def open_workspace(root: Path, wanted: Manifest) -> Iterator[Workspace]:
+def open_workspace(
+    root: Path, wanted: Manifest, *, supersedes: Callable[[Manifest, Manifest], bool] | None = None
+) -> Iterator[Workspace]:
     """A run folder to work in: a new one, or one that an earlier process left unfinished, or finished.
 
     Parameters
@@ -52,6 +65,8 @@ def open_workspace(root: Path, wanted: Manifest) -> Iterator[Workspace]:
         The folder.
     wanted
         The manifest of the work to do, without files.
+    supersedes
+        Whether the wanted run may take the place of the one there, whose results are then made anew.
 
     Raises
     ------
@@ -63,7 +78,11 @@ def open_workspace(root: Path, wanted: Manifest) -> Iterator[Workspace]:
         if (root / manifests.NAME).exists():
             manifest = Manifest.load(root)
             differences = manifest.differences(wanted)
-            if differences:
+            if differences and supersedes is not None and supersedes(wanted, manifest):
+                texts = (name for name in manifest.shards if name in TEXTS)
+                manifest = replace(wanted, shards={name: manifest.shards[name] for name in texts})
+                manifest.save(storage)
+            elif differences:
                 raise RunError(
                     f"holds another run; it differs in {'; '.join(differences)}. Choose another folder, or delete it",
                     path=root,

@@ -3,6 +3,7 @@
 from nvmine.search.blocks import Found, Sought, search_blocks
 from nvmine.search.exact import ExactSearch
 from nvmine.search.faiss import FaissSearch
+from nvmine.search.listed import ListedSearch
 from nvmine.search.saved import digests_of, saved_indexes
 from nvmine.search.scored import ScoredSearch
 from nvmine.search.searcher import Candidates, ExhaustiveSearcher, Searcher, parse_memory, rescore
@@ -13,6 +14,7 @@ __all__ = [
     "ExhaustiveSearcher",
     "FaissSearch",
     "Found",
+    "ListedSearch",
     "ScoredSearch",
     "Searcher",
     "Sought",

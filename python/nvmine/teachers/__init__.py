@@ -4,7 +4,31 @@ Importing this package loads no model library; each teacher imports what it need
 """
 
 from nvmine.teachers.bm25 import Bm25Index, Bm25Teacher
+from nvmine.teachers.callables import Encoder, PairScorer
+from nvmine.teachers.chat_judge import ChatJudge
+from nvmine.teachers.cross_encoder import CrossEncoderTeacher
 from nvmine.teachers.dense import DenseTeacher
-from nvmine.teachers.open import open_teacher
+from nvmine.teachers.judge import CallableJudge, Judge, Question, Verdict
+from nvmine.teachers.open import open_teacher, open_teachers
+from nvmine.teachers.random import RandomTeacher
+from nvmine.teachers.ranked import RankedTeacher
+from nvmine.teachers.vectors import VectorsTeacher
 
-__all__ = ["Bm25Index", "Bm25Teacher", "DenseTeacher", "open_teacher"]
+__all__ = [
+    "Bm25Index",
+    "Bm25Teacher",
+    "CallableJudge",
+    "ChatJudge",
+    "CrossEncoderTeacher",
+    "DenseTeacher",
+    "Encoder",
+    "Judge",
+    "PairScorer",
+    "Question",
+    "RandomTeacher",
+    "RankedTeacher",
+    "VectorsTeacher",
+    "Verdict",
+    "open_teacher",
+    "open_teachers",
+]

@@ -5,13 +5,17 @@ The classic source of hard negatives, and still a strong one beside a dense teac
 term of every passage once, at indexing; a query then sums columns. Indexing is linear in the words of the corpus, a
 query in the occurrences of its terms, and its row of scores is as long as the corpus.
 
+An index is three arrays, 8 bytes for each term of each passage, and the terms. From files, the arrays can be mapped: a
+query then reads the columns of its own terms, and memory is that of the vocabulary.
+
 Prefer a dense teacher where queries and passages use different words for the same thing.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +31,9 @@ if TYPE_CHECKING:
 Float32Array = npt.NDArray[np.float32]
 
 _METHODS = ("lucene", "robertson", "atire", "bm25l", "bm25+")
+# The one of bm25s: words of at least two characters.
+_WORD = r"(?u)\b\w\w+\b"
+_PARTS = ("data", "indices", "indptr")
 
 
 class Bm25Teacher:
@@ -45,11 +52,14 @@ class Bm25Teacher:
     stopwords
         A language that bm25s has a list for, such as "en" or "de", or the words themselves, in lower case; None keeps
         all words.
+    token_pattern
+        A regular expression of Python that finds the words of a text in lower case, by default those of at least two
+        characters; of one with a group, the group is the word.
 
     Raises
     ------
     TeacherError
-        A setting is out of range or unknown.
+        A setting is out of range or unknown, or `token_pattern` cannot find words.
     MissingExtraError
         bm25s or PyStemmer is not installed.
     """
@@ -62,6 +72,7 @@ class Bm25Teacher:
         b: float = 0.75,
         stemmer: str | None = "english",
         stopwords: str | Sequence[str] | None = "en",
+        token_pattern: str = _WORD,
     ) -> None:
         if method not in _METHODS:
             raise TeacherError(f"BM25 method {quote(str(method))} is not one of {', '.join(_METHODS)}")
@@ -70,8 +81,11 @@ class Bm25Teacher:
         if not 0 <= b <= 1:
             raise TeacherError(f"BM25 b is {b}, must lie in [0, 1]")
         self._method, self._k1, self._b = method, float(k1), float(b)
-        self._stemmer = stemmer
+        self._stemmer = None if stemmer == "none" else stemmer
+        stopwords = None if stopwords == "none" else stopwords
         self._stopwords = stopwords if stopwords is None or isinstance(stopwords, str) else sorted(set(stopwords))
+        _check_pattern(token_pattern)
+        self._token_pattern = token_pattern
         self._tokenizer()  # unknown languages and missing libraries show now, not after the corpus has been read
 
     def index(self, passages: Sequence[str]) -> Bm25Index:
@@ -87,22 +101,64 @@ class Bm25Teacher:
         TeacherError
             No passage holds a single term, or there is none.
         """
-        library = require("bm25s", extra="bm25")
         tokenizer = self._tokenizer()
         tokens = tokenizer.tokenize(
             passages, update_vocab=True, return_as="tuple", show_progress=False, allow_empty=False
         )
         if not tokens.vocab:
             raise TeacherError(
-                f"none of {len(passages)} passages holds a term: all their words are stopwords or single characters;"
-                " check the texts, or pass stopwords=None"
+                f"none of {len(passages)} passages holds a term: all their words are stopwords, or none is found by"
+                " token_pattern, which by default passes over single characters; check the texts and these settings"
             )
-        retriever = library.BM25(method=self._method, k1=self._k1, b=self._b, backend="numpy")
+        retriever = self._retriever()
         retriever.index(tokens, create_empty_token=False, show_progress=False)
         # BM25L and BM25+ raise all passages by one constant a query. Without it the order is the same, and 0 means
         # "no shared term" as it does for the other methods, so that ceilings relative to a score keep their meaning.
         retriever.nonoccurrence_array = None
         return Bm25Index(retriever, tokenizer, len(passages))
+
+    def open_index(self, arrays: Mapping[str, npt.NDArray[Any]], vocabulary: Sequence[str], passages: int) -> Bm25Index:
+        """Take up an index that was made before, by a teacher of the same settings.
+
+        Parameters
+        ----------
+        arrays, vocabulary
+            Of :meth:`Bm25Index.arrays` and :meth:`Bm25Index.vocabulary`. The arrays may be memory maps: of the scores,
+            only those of a query's terms are read, and not before it comes.
+        passages
+            How many were indexed.
+
+        Returns
+        -------
+        An index that gives the scores of the first one, bit for bit.
+
+        Raises
+        ------
+        TeacherError
+            These are not the parts of one index.
+        """
+        data, indices, indptr = (np.asarray(arrays[name]) for name in _PARTS)
+        numbers = {term: number for number, term in enumerate(vocabulary)}
+        whole = (
+            data.dtype == np.float32
+            and indices.dtype.kind == indptr.dtype.kind == "i"
+            and indptr.shape == (len(vocabulary) + 1,)
+            and data.shape == indices.shape == (indptr[-1],)
+            and indptr[0] == 0
+            and bool((np.diff(indptr) >= 0).all())
+            and len(numbers) == len(vocabulary)
+        )
+        if not whole:
+            raise TeacherError("the parts of the BM25 index do not fit each other; make it again from the passages")
+        retriever = self._retriever()
+        retriever.scores = {"data": data, "indices": indices, "indptr": indptr, "num_docs": passages}
+        retriever.nonoccurrence_array = None
+        tokenizer = self._tokenizer()
+        if self._stemmer is None:
+            tokenizer.word_to_id = numbers
+        else:
+            tokenizer.stem_to_sid = numbers
+        return Bm25Index(retriever, tokenizer, passages)
 
     def describe(self) -> dict[str, Any]:
         """Everything that changes the scores, ready for JSON."""
@@ -113,9 +169,13 @@ class Bm25Teacher:
             "b": self._b,
             "stemmer": self._stemmer,
             "stopwords": self._stopwords,
+            "token_pattern": self._token_pattern,
             "bm25s": version("bm25s"),
             "pystemmer": None if self._stemmer is None else version("PyStemmer"),
         }
+
+    def _retriever(self) -> bm25s.BM25:
+        return require("bm25s", extra="bm25").BM25(method=self._method, k1=self._k1, b=self._b, backend="numpy")
 
     def _tokenizer(self) -> bm25s.tokenization.Tokenizer:
         """Make a tokenizer: it learns its vocabulary from one corpus."""
@@ -129,13 +189,26 @@ class Bm25Teacher:
                 known = ", ".join(snowball.algorithms())
                 raise TeacherError(f"stemmer {quote(self._stemmer)} is not one of {known}") from None
         try:
-            return tokenization.Tokenizer(stopwords=self._stopwords, stemmer=stemmer)
+            return tokenization.Tokenizer(splitter=self._token_pattern, stopwords=self._stopwords, stemmer=stemmer)
         except ValueError as error:
             raise TeacherError(f"stopwords: {error}") from error
 
 
+def _check_pattern(pattern: str) -> None:
+    """Refuse what bm25s would take and fail on, or quietly find no words by."""
+    named = f"token_pattern {quote(pattern)}"
+    try:
+        compiled = re.compile(pattern)
+    except (re.error, OverflowError) as error:
+        raise TeacherError(f"{named} is not a regular expression: {error}") from None
+    if compiled.groups > 1:
+        raise TeacherError(f"{named} has {compiled.groups} groups, of which one could be the word; write (?:...)")
+    if compiled.fullmatch(""):
+        raise TeacherError(f"{named} matches the empty text; a word has at least one character")
+
+
 class Bm25Index:
-    """A corpus that queries are scored against, made by :meth:`Bm25Teacher.index`."""
+    """A corpus that queries are scored against, made by :meth:`Bm25Teacher.index` or taken up by ``open_index``."""
 
     def __init__(self, retriever: bm25s.BM25, tokenizer: bm25s.tokenization.Tokenizer, passages: int) -> None:
         self._retriever = retriever
@@ -144,6 +217,21 @@ class Bm25Index:
 
     def __len__(self) -> int:
         return self._passages
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """The scores of all terms in all passages, to be stored.
+
+        Returns
+        -------
+        Three arrays of one dimension that hold the columns of a sparse matrix of passages and terms: "data", the
+        scores, float32; "indices", the passages they belong to, int32, ascending within a term; "indptr", int64, where
+        each term's begin and the last one's end.
+        """
+        return {name: self._retriever.scores[name] for name in _PARTS}
+
+    def vocabulary(self) -> list[str]:
+        """The terms, stemmed, in the order of the columns: the first is that of ``indptr[0]``."""
+        return list(self._tokenizer.get_vocab_dict())
 
     def scores(self, queries: Sequence[str]) -> Float32Array:
         """Score every passage.

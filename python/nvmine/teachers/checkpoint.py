@@ -16,13 +16,24 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from nvmine.errors import TeacherError, quote
 from nvmine.extras import require
 
 # Weights, settings, and vocabularies; sentencepiece's .model is a protocol buffer, not code.
 _LOADED_SUFFIXES = (".safetensors", ".json", ".txt", ".model", ".jinja")
+
+# Where sentence-transformers says what it has saved.
+_SAVED_BY = "config_sentence_transformers.json"
+
+# The classes of sentence-transformers that load one.
+Kind = Literal["SentenceTransformer", "CrossEncoder"]
+_ORGANISATIONS = {"SentenceTransformer": "sentence-transformers", "CrossEncoder": "cross-encoder"}
+_PURPOSES = {
+    "SentenceTransformer": "gives one vector a text",
+    "CrossEncoder": "scores a pair of texts, saved by CrossEncoder or for sequence classification",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +58,22 @@ class Checkpoint:
     digest: str
 
 
-def find_checkpoint(name: str, *, revision: str | None, trust_remote_code: bool) -> Checkpoint:
+def find_checkpoint(
+    name: str, *, revision: str | None, trust_remote_code: bool, kind: Kind = "SentenceTransformer"
+) -> Checkpoint:
     """Find a model, by local folder first and by its name on the hub otherwise, and check it.
 
     Parameters
     ----------
     name
-        A folder, or a name on the Hugging Face hub; without an organisation, ``sentence-transformers`` is meant.
+        A folder, or a name on the Hugging Face hub; without an organisation, ``sentence-transformers`` is meant, or
+        ``cross-encoder`` where the kind is that.
     revision
         Branch, tag or commit on the hub.
     trust_remote_code
         Accept, and download, Python files that come with the model.
+    kind
+        What the model has to be.
 
     Raises
     ------
@@ -73,10 +89,10 @@ def find_checkpoint(name: str, *, revision: str | None, trust_remote_code: bool)
     elif folder.exists() or folder.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
         raise TeacherError(f"there is no model folder {quote(name)}", path=folder)
     else:
-        name = name if "/" in name else f"sentence-transformers/{name}"
+        name = name if "/" in name else f"{_ORGANISATIONS[kind]}/{name}"
         folder = _download(name, revision, [f"*{suffix}" for suffix in suffixes])
         revision = folder.name  # the hub's cache names a snapshot by its commit
-    _check(folder, trust_remote_code=trust_remote_code)
+    _check(folder, kind, trust_remote_code=trust_remote_code)
     return Checkpoint(name, revision, folder, _digest(folder, suffixes))
 
 
@@ -98,23 +114,36 @@ def reason(error: Exception) -> str:
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
-def _check(folder: Path, *, trust_remote_code: bool) -> None:
+def read_settings(path: Path) -> dict[str, Any]:
+    """Read a JSON file of settings by their names; without the file there are none.
+
+    Raises
+    ------
+    TeacherError
+        It is not JSON.
+    """
+    content = _read_json(path) if path.is_file() else {}
+    return content if isinstance(content, dict) else {}
+
+
+def _check(folder: Path, kind: Kind, *, trust_remote_code: bool) -> None:
     """Raise TeacherError for the first reason not to load `folder`."""
     if not any((folder / name).is_file() for name in ("config.json", "modules.json")):
         raise TeacherError("is not a model folder: it has neither config.json nor modules.json", path=folder)
+    convert = f"convert them where they are trusted: {kind}(FOLDER).save_pretrained(NEW_FOLDER)"
     if next(folder.rglob("*.safetensors"), None) is None:
-        raise TeacherError(f"has no *.safetensors weights; {_CONVERT}", path=folder)
+        raise TeacherError(f"has no *.safetensors weights; {convert}", path=folder)
     for pickled in sorted(folder.rglob("pytorch_model*.bin")):
         if next(pickled.parent.glob("*.safetensors"), None) is None:
-            raise TeacherError(f"these weights are a pickle, which can run code when read; {_CONVERT}", path=pickled)
+            raise TeacherError(f"these weights are a pickle, which can run code when read; {convert}", path=pickled)
     if (folder / "adapter_config.json").is_file():
         raise TeacherError(
             "is an adapter, which needs a second model: merge the two (peft's merge_and_unload) and save that",
             path=folder / "adapter_config.json",
         )
-    kind = _model_type(folder / "config_sentence_transformers.json")
-    if kind != "SentenceTransformer":
-        raise TeacherError(f"is a {kind}, not a model that gives one vector a text", path=folder)
+    found = _kind(folder)
+    if found != kind:
+        raise TeacherError(f"is a {found}, not a model that {_PURPOSES[kind]}", path=folder)
     if trust_remote_code:
         return
     for path, code in _foreign_code(folder):
@@ -125,19 +154,19 @@ def _check(folder: Path, *, trust_remote_code: bool) -> None:
         )
 
 
-_CONVERT = "convert them where they are trusted: SentenceTransformer(FOLDER).save_pretrained(NEW_FOLDER)"
-
-
-def _model_type(path: Path) -> str:
-    """Tell what sentence-transformers saved: it would load anything else too, quietly, with mean pooling."""
-    content = _read_json(path) if path.is_file() else {}
-    return str(content.get("model_type", "SentenceTransformer")) if isinstance(content, dict) else "?"
+def _kind(folder: Path) -> str:
+    """Tell what was saved: sentence-transformers would load it as anything else too, quietly, with a part made up."""
+    settings = read_settings(folder / _SAVED_BY)
+    if "model_type" in settings or (folder / "modules.json").is_file():
+        return str(settings.get("model_type", "SentenceTransformer"))
+    architectures = str(read_settings(folder / "config.json").get("architectures"))
+    return "CrossEncoder" if "ForSequenceClassification" in architectures else "SentenceTransformer"
 
 
 def _foreign_code(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Every place where a configuration file asks for a class that is not the library's own."""
+    """Every place where a configuration file asks for a class that is not the library's own, or torch's."""
     for path in sorted(folder.rglob("*.json")):
-        if path.name != "modules.json" and not path.name.endswith("config.json"):
+        if path.name not in ("modules.json", _SAVED_BY) and not path.name.endswith("config.json"):
             continue  # vocabularies and weight indices name no code, and may be large
         content = _read_json(path)
         modules = content if isinstance(content, list) and path.name == "modules.json" else []
@@ -150,6 +179,21 @@ def _foreign_code(folder: Path) -> Iterator[tuple[Path, str]]:
         for kind in types:
             if not str(kind).startswith("sentence_transformers."):
                 yield path, str(kind)
+        # The library would take its default instead, with other scores.
+        for kind in _activations(settings, path.name):
+            if kind is not None and not str(kind).startswith("torch.nn."):
+                yield path, str(kind)
+
+
+def _activations(settings: dict[str, Any], file: str) -> list[Any]:
+    """What a cross-encoder's scores go through, in each of the places where releases have put it."""
+    if file == _SAVED_BY:
+        return [settings.get("activation_fn")]
+    nested = settings.get("sentence_transformers")
+    return [
+        settings.get("sbert_ce_default_activation_function"),
+        nested.get("activation_fn") if isinstance(nested, dict) else None,
+    ]
 
 
 def _read_json(path: Path) -> Any:

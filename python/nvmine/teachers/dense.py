@@ -1,9 +1,9 @@
 """Bi-encoders: any sentence-transformers or plain transformers encoder, by folder or hub name.
 
 Pooling, prompts, similarity and length come from the model's own files through sentence-transformers, the library that
-wrote them, so that a teacher scores exactly as its authors meant; every one of them can be overridden. A plain
-transformers folder has no such settings and gets that library's defaults (mean pooling, cosine, no prompts): for a
-model whose card says otherwise, such as the E5 family, give `query_prompt` and `passage_prompt`.
+wrote them, so that a teacher scores exactly as its authors meant; every one of them can be overridden. What the files
+leave open comes from the preset of the model's family (:mod:`nvmine.teachers.presets`): its prompts, and for a plain
+transformers folder the rest too. A model without a preset gets the library's defaults: mean pooling, cosine, no prompt.
 
 Under cosine similarity vectors are brought to length one here, in float32 whatever the model computes in, so that
 everything after needs only the dot product. Under dot similarity they are left alone.
@@ -14,8 +14,8 @@ Prefer BM25 (:mod:`nvmine.teachers.bm25`) where no model fits the domain or no d
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+import logging
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -23,15 +23,22 @@ import numpy.typing as npt
 
 from nvmine.errors import TeacherError, quote
 from nvmine.extras import require
-from nvmine.teachers.checkpoint import Checkpoint, find_checkpoint, reason
+from nvmine.teachers.checkpoint import Checkpoint, find_checkpoint
+from nvmine.teachers.end_token import append_end_token
+from nvmine.teachers.inference import Features, infer
+from nvmine.teachers.loading import check_options, load_model, loading, models_on
+from nvmine.teachers.outputs import not_finite, stored
+from nvmine.teachers.presets import Preset, instruction, preset_for, preset_named
+from nvmine.teachers.settings import pooling_of, settle
 
 if TYPE_CHECKING:
+    import torch
     from sentence_transformers import SentenceTransformer
-    from sentence_transformers.sentence_transformer.modules import Pooling
 
 FloatArray = npt.NDArray[np.floating]
+Int64Array = npt.NDArray[np.int64]
 
-_DTYPES = ("float32", "float16", "bfloat16")
+_logger = logging.getLogger("nvmine")
 # In the order of sentence-transformers, which however stops at the first that exists, be it empty.
 _PASSAGE_PROMPTS = ("document", "passage", "corpus")
 
@@ -50,16 +57,20 @@ class DenseTeacher:
         model: SentenceTransformer,
         checkpoint: Checkpoint,
         *,
+        preset: Preset,
+        end_token: str | None,
         query_prompt: str | None,
         passage_prompt: str | None,
-        batch_size: int,
+        batch_tokens: int | None,
     ) -> None:
         self._model = model
         self._checkpoint = checkpoint
-        own = [model.prompts.get(name) for name in _PASSAGE_PROMPTS]
-        self._query_prompt: str = (model.prompts.get("query") or "") if query_prompt is None else query_prompt
-        self._passage_prompt: str = next(filter(None, own), "") if passage_prompt is None else passage_prompt
-        self._batch_size = batch_size
+        self._end_token = end_token
+        own_query = model.prompts.get("query")
+        own_passage = next(filter(None, map(model.prompts.get, _PASSAGE_PROMPTS)), None)
+        self._query_prompt: str = (own_query or preset.query_prompt) if query_prompt is None else query_prompt
+        self._passage_prompt: str = (own_passage or preset.passage) if passage_prompt is None else passage_prompt
+        self._batch_tokens = batch_tokens
         self._model_dtype = str(model.dtype or "float32").removeprefix("torch.")
         self._normalize = model.similarity_fn_name == "cosine"
         # A text encoded now gives the true dimension, and shows parts that do not fit before hours are spent on them.
@@ -77,7 +88,10 @@ class DenseTeacher:
         pooling: str | None = None,
         query_prompt: str | None = None,
         passage_prompt: str | None = None,
-        batch_size: int = 32,
+        task: str | None = None,
+        task_template: str | None = None,
+        preset: str | None = None,
+        batch_tokens: int | None = None,
         trust_remote_code: bool = False,
     ) -> DenseTeacher:
         """Load a model.
@@ -98,8 +112,15 @@ class DenseTeacher:
             "mean", "cls", "max", "lasttoken", "weightedmean" or "mean_sqrt_len_tokens".
         query_prompt, passage_prompt
             Text put before every query or passage; ``""`` for none.
-        batch_size
-            Texts encoded at once.
+        task
+            The task definition of an instruction model, such as "Given a claim, find documents that refute the claim";
+            it is put before every query by the template of the model's preset, or else by the paper's, ``"{task}: "``.
+        task_template
+            Another template, with ``{task}`` in it.
+        preset
+            A name in :data:`nvmine.teachers.presets.PRESETS`, or "none"; by default the one of the model's name.
+        batch_tokens
+            Tokens read at once, padding included. Default: 1024 on a CPU, for each thread, 32768 on a GPU.
         trust_remote_code
             Run Python code that comes with the model.
 
@@ -111,39 +132,35 @@ class DenseTeacher:
         MissingExtraError
             sentence-transformers is not installed.
         """
-        if dtype is not None and dtype not in _DTYPES:
-            raise TeacherError(f"dtype {quote(str(dtype))} is not one of {', '.join(_DTYPES)}")
-        for option, value in (("max_length", max_length), ("batch_size", batch_size)):
-            if value is not None and value < 1:
-                raise TeacherError(f"{option} is {value}, must be at least 1")
+        check_options(dtype=dtype, max_length=max_length, batch_tokens=batch_tokens)
+        if query_prompt is not None and (task is not None or task_template is not None):
+            raise TeacherError("query_prompt is the whole prompt: leave out task and task_template")
+        chosen = None if preset is None else preset_named(preset)
         library = require("sentence_transformers", extra="dense")
         checkpoint = find_checkpoint(name, revision=revision, trust_remote_code=trust_remote_code)
-        try:
-            with _no_loading_bar():
-                model = library.SentenceTransformer(
-                    str(checkpoint.folder),
-                    device=device,
-                    trust_remote_code=trust_remote_code,
-                    local_files_only=True,  # what was checked is all that is loaded
-                    model_kwargs={"use_safetensors": True} | ({} if dtype is None else {"dtype": dtype}),
-                )
-            if pooling is not None:
-                _set_pooling(model, pooling)
-            if max_length is not None:
-                _set_max_length(model, max_length)
-            _check_similarity(model)
-            return cls(
+        chosen = chosen or preset_for(checkpoint.name)
+        if query_prompt is None:
+            query_prompt = instruction(chosen, task=task, template=task_template)
+        with loading(checkpoint):
+            model = load_model(
+                library.SentenceTransformer,
+                checkpoint,
+                device=device,
+                dtype=dtype,
+                trust_remote_code=trust_remote_code,
+            )
+            settle(model, checkpoint.folder, chosen, pooling=pooling, max_length=max_length)
+            teacher = cls(
                 model,
                 checkpoint,
+                preset=chosen,
+                end_token=append_end_token(model, checkpoint.folder, prescribed=chosen.end_token),
                 query_prompt=query_prompt,
                 passage_prompt=passage_prompt,
-                batch_size=batch_size,
+                batch_tokens=batch_tokens,
             )
-        except TeacherError:
-            raise
-        except Exception as error:  # model files can fail to load in any way; the caller gets one
-            message = f"model {quote(name)} cannot be loaded ({reason(error)})"
-            raise TeacherError(message, path=checkpoint.folder) from error
+        _logger.info("model %s: preset %s", checkpoint.name, chosen.name)
+        return teacher
 
     def on(self, devices: Sequence[str]) -> list[DenseTeacher]:
         """Give a teacher for each of some torch devices: itself where it is already, and copies elsewhere.
@@ -153,62 +170,71 @@ class DenseTeacher:
         TeacherError
             torch cannot use a device.
         """
-        teachers: list[DenseTeacher] = []
-        for device in devices:
-            teacher = self
-            if device != str(self._model.device) or self in teachers:
-                teacher = copy.copy(self)
-                try:
-                    teacher._model = copy.deepcopy(self._model).to(device)
-                except (RuntimeError, AssertionError) as error:
-                    message = f"torch cannot use {quote(device)} ({reason(error)})"
-                    raise TeacherError(message, column="device") from None
-            teachers.append(teacher)
-        return teachers
+        return [self if model is self._model else self._with(model) for model in models_on(self._model, devices)]
 
-    def encode_queries(self, texts: Sequence[str]) -> FloatArray:
+    def _with(self, model: SentenceTransformer) -> DenseTeacher:
+        teacher = copy.copy(self)
+        teacher._model = model
+        return teacher
+
+    def encode_queries(self, texts: Sequence[str], *, done: Callable[[int], object] | None = None) -> FloatArray:
         """Encode queries.
 
         Parameters
         ----------
         texts
             Any number of queries, without prompt.
+        done
+            Told how many more are encoded, as they are.
 
         Returns
         -------
         ``(len(texts), dimension)``, in the order of `texts`; float32 where the model computes in float32, float16
-        otherwise. The same texts give the same bytes on the same machine; another batch size may change last bits.
+        otherwise. The same texts give the same bytes on the same machine; other texts beside one, or another
+        `batch_tokens`, may change its last bits.
 
         Raises
         ------
         TeacherError
             A vector holds NaN or infinity; ``error.row`` is its row.
         """
-        return self._encode(self._model.encode_query, texts, self._query_prompt)
+        return self._encode("query", texts, self._query_prompt, done)
 
-    def encode_passages(self, texts: Sequence[str]) -> FloatArray:
+    def encode_passages(self, texts: Sequence[str], *, done: Callable[[int], object] | None = None) -> FloatArray:
         """Encode passages: as :meth:`encode_queries`, with their own prompt and an asymmetric model's other side."""
-        return self._encode(self._model.encode_document, texts, self._passage_prompt)
+        return self._encode("document", texts, self._passage_prompt, done)
 
-    def _encode(self, encode: Callable[..., FloatArray], texts: Sequence[str], prompt: str) -> FloatArray:
+    def _encode(self, task: str, texts: Sequence[str], prompt: str, done: Callable[[int], object] | None) -> FloatArray:
         dtype = np.dtype(np.float32 if self._model_dtype == "float32" else np.float16)
         if not texts:
             return np.empty((0, self.dimension), dtype)
-        encoded = encode(list(texts), prompt=prompt, batch_size=self._batch_size, show_progress_bar=False)
-        vectors = np.asarray(encoded, np.float32)
-        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is named below
-            if self._normalize:
-                # The floor leaves a zero vector zero.
-                vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.float32(1e-12))
-            stored: FloatArray = vectors.astype(dtype, copy=False)
-        finite = np.isfinite(stored).all(axis=1)
-        if not finite.all():
+        model = self._model
+
+        def prepare(rows: Int64Array) -> Features:
+            features: Features = model.preprocess([texts[row] for row in rows], prompt=prompt, task=task)
+            return features
+
+        def compute(features: Features) -> torch.Tensor:
+            vectors: torch.Tensor = model(dict(features), task=task)["sentence_embedding"]
+            return vectors[..., : model.truncate_dim]
+
+        vectors = infer(
+            _token_counts(model, texts, prompt),
+            prepare=prepare,
+            compute=compute,
+            device=model.device,
+            batch_tokens=self._batch_tokens,
+            done=done,
+        )
+        kept = stored(vectors, normalize=self._normalize, dtype=dtype)
+        row = not_finite(kept)
+        if row is not None:
             raise TeacherError(
                 f"model {quote(self._checkpoint.name)} gave a vector with NaN or infinity in {self._model_dtype};"
                 " try dtype='float32'",
-                row=int(finite.argmin()),
+                row=row,
             )
-        return stored
+        return kept
 
     def describe(self) -> dict[str, Any]:
         """Everything that changes the vectors, ready for JSON; equal for equal models wherever they lie or run."""
@@ -218,57 +244,22 @@ class DenseTeacher:
             "revision": self._checkpoint.revision,
             "digest": self._checkpoint.digest,
             "dtype": self._model_dtype,
-            "pooling": ", ".join(_pooling_name(module) for module in _poolings(self._model)) or None,
+            "pooling": pooling_of(self._model),
             "normalize": self._normalize,
             "query_prompt": self._query_prompt,
             "passage_prompt": self._passage_prompt,
+            "end_token": self._end_token,
             "max_length": self._model.max_seq_length,
             "similarity": self._model.similarity_fn_name,
             "dimension": self.dimension,
         }
 
 
-def _poolings(model: SentenceTransformer) -> list[Pooling]:
-    """List the model's pooling modules: one, none (static embeddings), or one a side of an asymmetric model."""
-    kind = require("sentence_transformers.sentence_transformer.modules", extra="dense").Pooling
-    return [module for module in model.modules() if isinstance(module, kind)]
-
-
-def _pooling_name(module: Pooling) -> str:
-    return module.pooling_mode if isinstance(module.pooling_mode, str) else "+".join(module.pooling_mode)
-
-
-def _set_pooling(model: SentenceTransformer, pooling: str) -> None:
-    modules = _poolings(model)
-    if not modules:
-        raise TeacherError(f"pooling {quote(pooling)} cannot be set: the model does not pool token vectors")
-    for module in modules:
-        if pooling not in module.POOLING_MODES:
-            raise TeacherError(f"pooling {quote(pooling)} is not one of {', '.join(module.POOLING_MODES)}")
-        module.pooling_mode = pooling
-        module.pooling_output_dimension = module.embedding_dimension
-
-
-def _set_max_length(model: SentenceTransformer, max_length: int) -> None:
-    limit = getattr(model.config, "max_position_embeddings", None)
-    if limit is not None and max_length > limit:
-        raise TeacherError(f"max_length is {max_length}, but the model has {limit} positions")
-    model.max_seq_length = max_length
-
-
-def _check_similarity(model: SentenceTransformer) -> None:
-    if model.similarity_fn_name not in ("cosine", "dot"):
-        raise TeacherError(f"the model compares by {model.similarity_fn_name}; only cosine and dot can be searched")
-
-
-@contextmanager
-def _no_loading_bar() -> Iterator[None]:
-    """Silence the bar that transformers draws while it reads weights, and leave its setting as it was."""
-    logging = require("transformers", extra="dense").utils.logging
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
+def _token_counts(model: SentenceTransformer, texts: Sequence[str], prompt: str) -> Int64Array:
+    """Count what the model will read of each text, to sort by; models without a tokenizer are sorted by characters."""
+    tokenizer = getattr(model, "tokenizer", None)
+    if not callable(tokenizer):
+        return np.array([len(text) for text in texts], np.int64)
+    limit = model.max_seq_length or np.iinfo(np.int64).max
+    ids = tokenizer([prompt + text for text in texts], verbose=False)["input_ids"]
+    return np.minimum([len(each) for each in ids], limit).astype(np.int64)

@@ -1,32 +1,58 @@
-"""A teacher by its name: ``bm25``, or else an encoder's name or path."""
+"""Teachers by their names: ``bm25``, ``random``, or else an encoder's name or path."""
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from nvmine.errors import TeacherError
 from nvmine.teachers.bm25 import Bm25Teacher
 from nvmine.teachers.dense import DenseTeacher
+from nvmine.teachers.random import RandomTeacher
+
+NamedTeacher = Bm25Teacher | DenseTeacher | RandomTeacher
 
 
-def open_teacher(name: str, **options: Any) -> Bm25Teacher | DenseTeacher:
+def open_teacher(name: str, **options: Any) -> NamedTeacher:
     """The teacher of this name.
 
     Parameters
     ----------
     name
-        "bm25", or what :meth:`DenseTeacher.load` takes.
+        "bm25", "random", or what :meth:`DenseTeacher.load` takes.
     options
-        Of :meth:`DenseTeacher.load`; None leaves a default.
+        Of :class:`Bm25Teacher`, :class:`RandomTeacher` or :meth:`DenseTeacher.load`; None leaves a default.
 
     Raises
     ------
     TeacherError
-        The model cannot be loaded, or an option of encoders is given for BM25.
+        The model cannot be loaded, or an option is for another kind of teacher.
+    """
+    return open_teachers([name], **options)[0]
+
+
+def open_teachers(names: Sequence[str], **options: Any) -> list[NamedTeacher]:
+    """The teachers of these names, each with those of the options that its kind has.
+
+    Raises
+    ------
+    TeacherError
+        A model cannot be loaded, or an option is for none of these teachers.
     """
     given = {option: value for option, value in options.items() if value is not None and value is not False}
-    if name != "bm25":
-        return DenseTeacher.load(name, **given)
-    if given:
-        raise TeacherError(f"is for encoders; the teacher is {name}", column=next(iter(given)))
-    return Bm25Teacher()
+    makers = [_maker(name) for name in names]
+    taken = [inspect.signature(make).parameters for make in makers]
+    for option in given:
+        if not any(option in parameters for parameters in taken):
+            raise TeacherError(f"is for another kind of teacher than {', '.join(names)}", column=option)
+    return [
+        make(**{option: value for option, value in given.items() if option in parameters})
+        for make, parameters in zip(makers, taken, strict=True)
+    ]
+
+
+def _maker(name: str) -> Callable[..., NamedTeacher]:
+    by_name: dict[str, Callable[..., NamedTeacher]] = {"bm25": Bm25Teacher, "random": RandomTeacher}
+    return by_name.get(name) or partial(DenseTeacher.load, name)

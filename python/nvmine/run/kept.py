@@ -1,0 +1,94 @@
+"""What a finished run still knows: its data, and the best passages of every query, as a search that is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache, partial
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from nvmine.data import Dataset
+from nvmine.errors import RunError
+from nvmine.policy import Policy
+from nvmine.ragged import offsets_of
+from nvmine.run.candidates import CandidateSearch, Doubts
+from nvmine.run.folder import VERDICTS, Run
+from nvmine.run.labels import Labels
+from nvmine.run.storage import inside, link, verify
+from nvmine.run.workspace import Workspace
+from nvmine.search import Candidates, ExhaustiveSearcher
+
+Int64Array = npt.NDArray[np.int64]
+Float32Array = npt.NDArray[np.float32]
+
+_CANDIDATES_AT_ONCE = 1 << 22
+
+
+def search_again(
+    source: Run, labels: Labels, exact: Callable[[], ExhaustiveSearcher], policy: Policy, doubts: Doubts
+) -> CandidateSearch:
+    """The search of a finished run, under another policy or with other doubts.
+
+    `exact` is made if a query needs more than is kept. Of rescored candidates there are no others.
+    """
+    rescored = "rescorer" in source.manifest.search
+    more = None if rescored else cache(exact)
+    return CandidateSearch(labels, KeptCandidates(source), more, policy, source.manifest.search["depth"], doubts)
+
+
+def take_over(workspace: Workspace, source: Run) -> None:
+    """Texts, vectors and indexes, which do not depend on the policy, become files of the new run too."""
+    for name, shard in source.manifest.shards.items():
+        if name.startswith(("candidates/", "negatives-", VERDICTS)) or workspace.has(name):
+            continue
+        verify(source.path, shard)
+        workspace.commit(name, shard.rows, partial(link, inside(source.path, name)))
+
+
+def stored_dataset(source: Run) -> Dataset:
+    """The data, as they are stored in the run."""
+    queries, passages = source.queries().collect(), source.passages().collect()
+    positives = source.scan_candidates().select("pos_ids").collect()["pos_ids"]
+    return Dataset(
+        name=source.manifest.data["name"],
+        query_ids=queries["query_id"].to_list(),
+        query_texts=queries["text"].to_list(),
+        passage_ids=passages["passage_id"].to_list(),
+        passage_texts=passages["text"].to_list(),
+        positive_offsets=offsets_of(positives.list.len().to_numpy().astype(np.int64)),
+        positive_passages=positives.explode(empty_as_null=False).to_numpy().astype(np.int64),
+    )
+
+
+class KeptCandidates:
+    """The search that a run has done already: the best passages of every query, without what its policy added."""
+
+    def __init__(self, source: Run) -> None:
+        self._source, self._table = source, source.scan_candidates()
+
+    def rows_at_once(self, depth: int) -> int:
+        """How many queries' lists are held at once."""
+        return max(1, _CANDIDATES_AT_ONCE // depth)
+
+    def search(self, rows: Int64Array, depth: int) -> Candidates:
+        """The best passages that were found."""
+        table = self._consecutive(rows)
+        held = np.arange(depth) < table["complete"].to_numpy()[:, None]
+        ids, scores = np.full(held.shape, -1, np.int64), np.full(held.shape, np.nan, np.float32)
+        for column, target in (("ids", ids), ("scores", scores)):
+            best = table.select(pl.col(column).list.head("complete")).to_series()
+            target[held] = best.explode(empty_as_null=False).to_numpy()
+        return Candidates(ids, scores)
+
+    def score(self, rows: Int64Array, ids: Int64Array) -> Float32Array:
+        """The scores of the positives `ids`, which are all those of each query."""
+        table = self._consecutive(np.unique(rows))
+        known, scores = (table[name].explode(empty_as_null=False).to_numpy() for name in ("pos_ids", "pos_scores"))
+        if not np.array_equal(known, ids):
+            raise RunError("holds other positives than its candidates", path=self._source.path)
+        return scores.astype(np.float32)
+
+    def _consecutive(self, rows: Int64Array) -> pl.DataFrame:
+        return self._table.slice(int(rows[0]) if len(rows) else 0, len(rows)).collect()
