@@ -41,7 +41,8 @@ def main() -> None:
         cosine = np.einsum("ij,ij->i", vectors.astype(np.float64), reference.astype(np.float64)).min()
         print(
             f"sentence-transformers {len(texts) / (middle - start):6.1f}/s"
-            f"   nvmine {len(texts) / (end - middle):6.1f}/s   {(middle - start) / (end - middle):.2f} times   least cosine {cosine:.8f}",
+            f"   nvmine {len(texts) / (end - middle):6.1f}/s"
+            f"   {(middle - start) / (end - middle):.2f} times   least cosine {cosine:.8f}",
             flush=True,
         )
 

@@ -25,6 +25,8 @@ def check(folder: Path) -> None:
         with (folder / shard["path"]).open("rb") as file:
             if hashlib.file_digest(file, "sha256").hexdigest() != shard["sha256"]:
                 raise SystemExit(f"{shard['path']}: not the file that the manifest records")
+    if "judge" in manifest["search"]:
+        check_verdicts(folder)
     if manifest["teacher"]["kind"] == "ensemble":
         check_ensemble(folder, manifest)
         return
@@ -76,6 +78,17 @@ def check_ensemble(folder: Path, manifest: dict) -> None:
             for text, times in Counter(texts).items():
                 by = {giver for giver, own in zip(givers, texts, strict=True) if own == text}
                 require(len(by) == times, query, "a negative is repeated by one teacher")
+
+
+def check_verdicts(folder: Path) -> None:
+    """A judged run: every negative has a verdict, and is none that answers its query."""
+    rows = pl.read_parquet(folder / "verdicts.parquet").select("query_id", "passage_id", "relevant").iter_rows()
+    verdicts = {(query, passage): relevant for query, passage, relevant in rows}
+    for row in read(folder, "negatives-*.parquet"):
+        for name in row["negative_ids"]:
+            require(
+                verdicts.get((row["query_id"], name)) is False, row["query_id"], "a negative is not judged, or none"
+            )
 
 
 class Teacher:

@@ -129,8 +129,7 @@ BAD = {
         "none of the columns is known as passage",
     ),
     "lists that no teacher is of": (
-        ["mine", "{pairs}", "--candidates", "{pairs}", "--passage-column", "positive", "--score-column", "positive"]
-        + ["--teacher", "bm25", "--out", "{tmp}/run"],
+        ["mine", "{pairs}", "--candidates", "{tmp}/none.csv", "--teacher", "bm25", "--out", "{tmp}/run"],
         "add --teacher ranked",
     ),
     "vectors of one side": (

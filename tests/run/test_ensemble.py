@@ -47,7 +47,9 @@ POLICIES = {
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
 @pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES)
-def test_the_independent_checker_passes_every_ensemble(small: Dataset, tmp_path: Path, rule: dict, policy: dict) -> None:
+def test_the_independent_checker_passes_every_ensemble(
+    small: Dataset, tmp_path: Path, rule: dict, policy: dict
+) -> None:
     run = mined(small, tmp_path, **rule, **policy)
     checker.check(tmp_path)
     summary = check_run(run)

@@ -13,8 +13,7 @@ import checker
 import nvmine
 from nvmine.data import Dataset
 from nvmine.errors import PolicyError, RunError
-from nvmine.run import check_run
-from nvmine.run import kept, searching, stages
+from nvmine.run import check_run, kept, searching, stages
 from vectors_teacher import WordTeacher
 
 POLICIES: dict[str, dict[str, Any]] = {

@@ -10,6 +10,7 @@ import resource
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,23 +24,52 @@ from vectors_teacher import WordTeacher
 
 TESTS = Path(__file__).resolve().parents[1]
 
-# Mines a small collection in many shards, once for each line "folder fatal" of its input, in a child of its own: what
-# is imported here is imported once, and torch, which takes long, never. A child dies at the given line of nvmine's
-# code, counted from the start of the run.
+# Works on a small collection in many shards, once for each line "work folder fatal" of its input, in a child of its
+# own: what is imported here is imported once, and torch, which takes long, never. A child dies at the given line of
+# nvmine's code, counted from the start of the work. Rescorer and judge write down, beside the folder, what they were
+# asked.
 DRIVER = """
 import os, signal, sys
 sys.path.insert(0, {tests!r})
 import nvmine.run.workspace as workspace
 workspace.SHARD_ROWS = 40
+import nvmine.run.rescoring as rescoring
+rescoring.PAIRS_AT_ONCE = 64
 import nvmine.search.exact as exact
 exact.find_spec = lambda name: None
 import nvmine
+from nvmine.teachers import CallableJudge, PairScorer
 from small_collection import small_collection
 from vectors_teacher import WordTeacher
-data, teacher = small_collection(), WordTeacher()
+data, teachers = small_collection(), [WordTeacher("a"), WordTeacher("b", seed=1)]
 count = 0
 
-def mine(out, fatal):
+def mine(out):
+    options = dict(sampling="softmax", near_duplicate=0.1)
+    nvmine.mine_dataset(data, out=out, teacher=teachers[0], depth=5, progress=False, **options)
+
+def stages(out):
+    def note(what, texts):
+        with open(out + "." + what, "a") as file:
+            file.write("".join(text + chr(10) for text in texts))
+
+    def score(pairs):
+        note("scored", map(" / ".join, pairs))
+        return [len(set(a.split()) & set(b.lower().split())) + len(b) / 1000 for a, b in pairs]
+
+    def decide(question):
+        note("asked", [question.query_id + " / " + question.passage_id])
+        return len(question.passage) % 5 == 0
+
+    scorer = PairScorer("overlap", score)
+    options = dict(rescorer=scorer, promote_above=2.5, consistency=6, method="naive", depth=8, progress=False)
+    run = nvmine.mine_dataset(data, out=out + "/mined", teacher=teachers, **options)
+    one = nvmine.mine_dataset(data, out=out + "/one", teacher=teachers[1], depth=8, progress=False)
+    judge = CallableJudge("length", decide)
+    nvmine.judge_run(run, judge, out=out + "/judged", on_relevant="relabel", progress=False)
+    nvmine.judge_run(one, judge, out=out + "/judged-one", known=[out + "/judged"], progress=False)
+
+def start(work, out, fatal):
     def line(frame, event, argument):
         global count
         count += event == "line"
@@ -47,14 +77,14 @@ def mine(out, fatal):
             os.kill(os.getpid(), signal.SIGKILL)
         return line
     sys.settrace(lambda frame, *_: line if "/nvmine/run/" in frame.f_code.co_filename else None)
-    nvmine.mine_dataset(data, out=out, teacher=teacher, depth=5, progress=False, sampling="softmax", near_duplicate=0.1)
+    {{"mine": mine, "stages": stages}}[work](out)
     sys.settrace(None)
 
 for command in sys.stdin:
-    out, fatal = command.rsplit(maxsplit=1)
+    work, out, fatal = command.split()
     reader, writer = os.pipe()
     if os.fork() == 0:
-        mine(out, int(fatal))
+        start(work, out, int(fatal))
         os.write(writer, str(count).encode())
         os._exit(0)
     os.close(writer)
@@ -71,11 +101,11 @@ class Driver:
         command = [sys.executable, "-c", DRIVER.format(tests=str(TESTS))]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
-    def start(self, out: Path, fatal: int = -1) -> tuple[int, int]:
-        """Mines; returns how the child ended, and how many lines it ran."""
+    def start(self, out: Path, fatal: int = -1, work: str = "mine") -> tuple[int, int]:
+        """Works; returns how the child ended, and how many lines it ran."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        self.process.stdin.write(f"{out} {fatal}\n")
+        self.process.stdin.write(f"{work} {out} {fatal}\n")
         self.process.stdin.flush()
         status, lines = self.process.stdout.readline().split()
         return int(status), int(lines)
@@ -132,6 +162,38 @@ def test_killed_over_and_over(tmp_path: Path, driver: Driver, undisturbed: tuple
         lives.append(driver.start(tmp_path / "run", draw.randrange(lines // 4, lines // 2))[0])
     assert set(lives[:-1]) == {-signal.SIGKILL}
     assert contents(tmp_path / "run") == expected
+
+
+@pytest.fixture(scope="module")
+def undisturbed_stages(tmp_path_factory: pytest.TempPathFactory, driver: Driver) -> tuple[Path, int]:
+    folder = tmp_path_factory.mktemp("undisturbed") / "runs"
+    status, lines = driver.start(folder, work="stages")
+    assert status == 0
+    return folder, lines
+
+
+def noted(folder: Path, what: str) -> Counter[str]:
+    return Counter((folder.parent / f"{folder.name}.{what}").read_text().splitlines())
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_killed_while_rescoring_and_judging(
+    tmp_path: Path, driver: Driver, undisturbed_stages: tuple[Path, int], number: int
+) -> None:
+    """An ensemble of rescored candidates, judged, and a run that is judged by what is known: the same bytes."""
+    whole, lines = undisturbed_stages
+    draw = random.Random(number)
+    fatal = sorted(draw.randrange(1, lines) for _ in range(3))
+    kills = sum(driver.start(tmp_path / "runs", line, "stages")[0] == -signal.SIGKILL for line in fatal)
+    assert kills
+    assert driver.start(tmp_path / "runs", work="stages")[0] == 0
+    assert contents(tmp_path / "runs") == contents(whole)
+    # A verdict that was heard is on disk, but for one that was being written; pairs are scored a block at a time.
+    assert set(noted(whole, "asked").values()) == {1}
+    for what, most in {"asked": 1, "scored": 64}.items():
+        once, again = noted(whole, what), noted(tmp_path / "runs", what)
+        assert set(again) == set(once)
+        assert (again - once).total() <= kills * most
 
 
 class TestFailingWrites:

@@ -24,7 +24,8 @@ app = typer.Typer(
 )
 
 TEACHER, SEARCH, DATA = "The teacher", "The search", "The data"
-RANKED, BM25, ENSEMBLE = "Ranked lists", "BM25", "Several teachers, and rerankers"
+RANKED, BM25, JUDGE = "Ranked lists", "BM25", "The judge"
+ENSEMBLE = "Several teachers, and rerankers"
 
 
 def option(panel: str, text: str, *names: str) -> Any:

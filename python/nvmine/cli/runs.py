@@ -1,4 +1,4 @@
-"""Commands on finished runs: another policy, several as one, how far they agree, and whether they are right."""
+"""Commands on finished runs: another policy, several as one, a judge, how far they agree, are they right."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from nvmine.cli.app import ENSEMBLE, SEARCH, app, option, tell
+from nvmine.cli.app import ENSEMBLE, JUDGE, SEARCH, app, option, tell
 from nvmine.cli.policy_options import takes_policy
 from nvmine.ensemble import Duplicates, How
+from nvmine.teachers.judge import OnRelevant
 
 
 @app.command(name="filter")
@@ -64,6 +65,68 @@ def ensemble(
 
     mined = ensemble_runs(runs, out=out, how=how, duplicates=duplicates, n=n, seed=seed, threads=threads)
     tell(mined, out, "is put together")
+
+
+@app.command()
+def judge(
+    run: Annotated[Path, typer.Argument(help="A finished run folder, an ensemble's too; it is not changed.")],
+    *,
+    out: Annotated[Path, typer.Option(help="The folder of the new run: new, or of the same work, which goes on.")],
+    model: Annotated[str, option(JUDGE, "The model's name at the endpoint.")],
+    base_url: Annotated[
+        str, option(JUDGE, "An OpenAI-compatible endpoint, such as https://api.openai.com/v1. Texts go there.")
+    ],
+    api_key_env: Annotated[str, option(JUDGE, "Environment variable that holds the key, if one is needed.")] = (
+        "OPENAI_API_KEY"
+    ),
+    prompt: Annotated[
+        Path | None, option(JUDGE, "File of a prompt with {query}, {passage}, {positives}. Default: nvmine's own.")
+    ] = None,
+    max_tokens: Annotated[int, option(JUDGE, "Tokens that an answer may have.")] = 64,
+    concurrency: Annotated[int, option(JUDGE, "Requests in flight at once.")] = 16,
+    timeout: Annotated[float, option(JUDGE, "Seconds that a request may take.")] = 60.0,
+    price_in: Annotated[float, option(JUDGE, "Price of a million tokens read.")] = 0.0,
+    price_out: Annotated[float, option(JUDGE, "And written.")] = 0.0,
+    max_cost: Annotated[float | None, option(JUDGE, "Stop before more than this is spent.")] = None,
+    max_questions: Annotated[int | None, option(JUDGE, "Stop before more than this is asked.")] = None,
+    on_relevant: Annotated[
+        OnRelevant, typer.Option(help="drop: what answers the query is no negative. relabel: it is a positive, too.")
+    ] = "drop",
+    known: Annotated[
+        list[Path] | None, typer.Option(help="Runs that this judge has judged, whose verdicts count.")
+    ] = None,
+    memory: Annotated[str, option(SEARCH, "Budget for blocks of scores, such as 512M or 4G.")] = "1G",
+    threads: Annotated[int | None, option(SEARCH, "Threads of the core. Default: all.")] = None,
+) -> None:
+    """Have a language model read the negatives of RUN, and replace those that answer their query after all.
+
+    Every verdict is written down as it comes: the same command goes on where it was stopped, by a kill, an error or a
+    cap, and asks nothing twice. The model's calls cost money; --max-questions and --max-cost bound it.
+
+    nvmine judge run --model gpt-5-mini --base-url https://api.openai.com/v1 --price-in 0.25 --price-out 2 --max-cost 5
+    --out judged
+    """
+    from nvmine.run import judge_run
+    from nvmine.teachers import ChatJudge
+    from nvmine.teachers.judge import PROMPT
+
+    asked = ChatJudge(
+        model,
+        base_url=base_url,
+        api_key_env=api_key_env,
+        prompt=PROMPT if prompt is None else prompt.read_text("utf-8"),
+        max_tokens=max_tokens,
+        concurrency=concurrency,
+        timeout=timeout,
+        price_in=price_in,
+        price_out=price_out,
+        max_cost=max_cost,
+        max_questions=max_questions,
+    )
+    mined = judge_run(run, asked, out=out, on_relevant=on_relevant, known=known or [], memory=memory, threads=threads)
+    verdicts = mined.verdicts()
+    tell(mined, out, "is judged")
+    typer.echo(f"{verdicts['relevant'].sum():,} of {verdicts.height:,} negatives answered their query")
 
 
 @app.command()

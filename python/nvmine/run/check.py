@@ -63,6 +63,8 @@ def check_run(run: Run) -> Summary:
         verify(run.path, shard)
     negatives = run.negatives()
     results = negatives if _each(run) else negatives.unique("query_id", keep="first", maintain_order=True)
+    if "judge" in run.manifest.search:
+        _check_verdicts(run, _flat(run, results))
     if run.is_ensemble:
         starved = _check_ensemble(run, results)
     else:
@@ -104,6 +106,13 @@ def _flat(run: Run, results: pl.DataFrame) -> pl.DataFrame:
         flat = flat.rename({"negative_teachers": "teacher", "positive_scores": "positive_score"})
     flat = flat.rename({"negative_ids": "passage_id", "negative_scores": "score"})
     return flat.select("result", "query_id", "passage_id", "score", "positive_score", "teacher")
+
+
+def _check_verdicts(run: Run, flat: pl.DataFrame) -> None:
+    judged = flat.join(run.verdicts(), on=["query_id", "passage_id"], how="left")
+    _refuse(
+        run, judged.filter(pl.col("relevant").fill_null(value=True)), "a negative is not judged, or was found relevant"
+    )
 
 
 def _check_ensemble(run: Run, results: pl.DataFrame) -> int:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +26,7 @@ from nvmine.run.folder import VERDICTS, Run
 from nvmine.run.hearing import Hearing
 from nvmine.run.kept import search_again, stored_dataset, take_over
 from nvmine.run.labels import Labels
-from nvmine.run.manifest import Manifest
+from nvmine.run.manifest import Manifest, unnamed
 from nvmine.run.positives import with_positives
 from nvmine.run.progress import Progress
 from nvmine.run.results import mine_candidates, negatives_name, results_table, writer
@@ -34,11 +34,10 @@ from nvmine.run.searching import exhaustive_search
 from nvmine.run.stages import Totals, candidate_name
 from nvmine.run.workspace import Workspace, open_workspace, shard_ranges
 from nvmine.search import parse_memory
-from nvmine.teachers import Judge
+from nvmine.teachers import Judge, OnRelevant
 from nvmine.whole_numbers import thread_count
 
 Int64Array = npt.NDArray[np.int64]
-OnRelevant = Literal["drop", "relabel"]
 
 
 def judge_run(
@@ -133,7 +132,7 @@ def _known(runs: Sequence[Run | str | Path], source: Run, judge: Mapping[str, An
     tables = []
     for each in runs:
         run = each if isinstance(each, Run) else Run.open(each)
-        if run.manifest.search.get("judge") != judge:
+        if unnamed(run.manifest.search.get("judge", {})) != unnamed(judge):
             raise RunError("has no verdicts by this judge, with this prompt", path=run.path)
         if run.manifest.data["digests"] != source.manifest.data["digests"]:
             raise RunError(f"was mined from other data than {source.path}", path=run.path)

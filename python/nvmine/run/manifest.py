@@ -63,13 +63,13 @@ class Manifest:
 
         Names are for people: the same files elsewhere, or the same model under another name, are the same.
         """
-        teacher = _unnamed(self.teacher)
+        teacher = unnamed(self.teacher)
         if "members" in teacher:
-            teacher["members"] = [_unnamed(member) for member in teacher["members"]]
+            teacher["members"] = [unnamed(member) for member in teacher["members"]]
         search = dict(self.search)
         for name in ("judge", "rescorer"):
             if name in search:
-                search[name] = _unnamed(search[name])
+                search[name] = unnamed(search[name])
         return {
             "data": {key: value for key, value in self.data.items() if key != "name"},
             "teacher": teacher,
@@ -147,8 +147,12 @@ class Manifest:
             raise RunError(f"is no manifest of a run: {error!r}", path=path) from None
 
 
-def _unnamed(teacher: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in teacher.items() if key not in ("name", "revision", "folders", "url")}
+def unnamed(described: Mapping[str, Any]) -> dict[str, Any]:
+    """What a teacher or judge is, without what it is called and where it is: its name counts if there is no digest."""
+    called = {"revision", "folders", "url"}
+    if "digest" in described or "members" in described:
+        called.add("name")
+    return {key: value for key, value in described.items() if key not in called}
 
 
 def _checksum(content: Mapping[str, Any]) -> str:

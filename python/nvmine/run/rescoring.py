@@ -24,7 +24,7 @@ Float32Array = npt.NDArray[np.float32]
 
 # Pairs scored and stored together: what a killed run scores again at most.
 PAIRS_AT_ONCE = 32768
-_FOLDER = "rescored/"
+_FOLDER = "rescored"
 
 
 class Rescorer(Protocol):
@@ -77,7 +77,7 @@ class RescoredSearch:
         if not len(rows):
             return np.empty(0, np.float32)
         # The same queries are searched together whenever the run is started.
-        name = f"{_FOLDER}{what}-{rows[0]:09d}.npy"
+        name = f"{_FOLDER}/{what}-{rows[0]:09d}.npy"
         if not self._workspace.has(name):
             queries, passages = self._dataset.query_texts, self._dataset.passage_texts
             pairs = [(queries[row], passages[passage]) for row, passage in zip(rows, ids, strict=True)]
@@ -87,4 +87,4 @@ class RescoredSearch:
 
 def discard_scores(workspace: Workspace) -> None:
     """Removes the scores when they are stored as candidates."""
-    workspace.discard([name for name in workspace.manifest.shards if name.startswith(_FOLDER)])
+    workspace.discard(_FOLDER)

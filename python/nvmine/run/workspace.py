@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -39,13 +40,14 @@ class Workspace:
             self.manifest.shards[name] = shard
             self.manifest.save(self._storage)
 
-    def discard(self, names: Iterable[str]) -> None:
-        """Forgets and removes files that were only kept for the case of a kill."""
-        gone = [self.manifest.shards.pop(name) for name in names if self.has(name)]
-        if gone:
+    def discard(self, folder: str) -> None:
+        """Forgets and removes the files of a folder, which were only kept for the case of a kill."""
+        inside_it = [name for name in self.manifest.shards if name.startswith(f"{folder}/")]
+        for name in inside_it:
+            del self.manifest.shards[name]
+        if inside_it:
             self.manifest.save(self._storage)
-        for shard in gone:
-            inside(self.root, shard.path).unlink(missing_ok=True)
+        shutil.rmtree(inside(self.root, folder), ignore_errors=True)
 
     def finish(self, audit: Mapping[str, int]) -> None:
         """Records the totals; from now on the run is complete."""

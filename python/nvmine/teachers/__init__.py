@@ -8,7 +8,7 @@ from nvmine.teachers.callables import Encoder, PairScorer
 from nvmine.teachers.chat_judge import ChatJudge
 from nvmine.teachers.cross_encoder import CrossEncoderTeacher
 from nvmine.teachers.dense import DenseTeacher
-from nvmine.teachers.judge import CallableJudge, Judge, Question, Verdict
+from nvmine.teachers.judge import CallableJudge, Judge, OnRelevant, Question, Verdict
 from nvmine.teachers.open import open_teacher, open_teachers
 from nvmine.teachers.random import RandomTeacher
 from nvmine.teachers.ranked import RankedTeacher
@@ -23,6 +23,7 @@ __all__ = [
     "DenseTeacher",
     "Encoder",
     "Judge",
+    "OnRelevant",
     "PairScorer",
     "Question",
     "RandomTeacher",

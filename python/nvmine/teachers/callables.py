@@ -113,8 +113,8 @@ class Encoder:
             self._dimension = vectors.shape[1]
         if vectors.shape[1] != self._dimension:
             raise TeacherError(
-                f"{quote(self._name)} gives vectors of {vectors.shape[1]} components, and gave {self._dimension} before:"
-                " queries and passages need one space"
+                f"{quote(self._name)} gives vectors of {vectors.shape[1]} components, and gave {self._dimension}"
+                " before: queries and passages need one space"
             )
         if done is not None:
             done(len(texts))

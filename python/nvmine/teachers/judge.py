@@ -15,10 +15,13 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from nvmine.errors import TeacherError, quote
 from nvmine.teachers.checkpoint import reason
+
+OnRelevant = Literal["drop", "relabel"]
+"""What becomes of a passage that is found relevant: no negative, or a positive too."""
 
 _LONGEST_ANSWER = 1000
 # Up to here floats hold every whole number.
