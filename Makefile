@@ -52,6 +52,8 @@ bench: $(VENV)/.test  ## The measurements of docs/benchmarks.md
 	cargo bench --locked --bench kernels
 	$(BIN)/python benches/search.py
 	$(BIN)/python benches/search.py --memory
+	$(BIN)/python benches/encode.py
+	$(BIN)/python benches/teachers.py
 	$(BIN)/python benches/near.py
 	$(BIN)/python benches/ensemble.py
 	$(BIN)/python benches/memory.py
@@ -60,6 +62,7 @@ bench: $(VENV)/.test  ## The measurements of docs/benchmarks.md
 bench-gpu:  ## Checks and measurements where a GPU is, see docs/gpu-checks.md
 	$(PYTHON) benches/gpu/checks.py
 	$(PYTHON) benches/gpu/search.py
+	$(PYTHON) benches/gpu/encode.py
 
 wheel: $(VENV)/.pip  ## The abi3 wheel and the source distribution, in dist/
 	$(PIP) install --quiet "maturin>=1.15,<2"

@@ -65,6 +65,8 @@ def check_ensemble(folder: Path, manifest: dict) -> None:
         texts = [first.texts[first.number[name]] for name in ids]
         if rule["how"] == "cross" or rule["duplicates"] == "replace":
             require(len(set(texts)) == len(ids), query, "a negative is repeated")
+        passing = {place for teacher in teachers.values() for place in teacher.candidates[query]["excluded"]}
+        require(not passing & {first.number[name] for name in ids}, query, "a negative passes for a positive")
         if rule["how"] == "cross":
             require(len(set(givers)) <= 1, query, "several teachers, though one was to be drawn")
         for name, teacher in teachers.items():

@@ -7,11 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
 import checker
 import nvmine
+from chat_server import NO, YES, ChatServer
 
 pytest.importorskip("bm25s")
 pytest.importorskip("Stemmer")
@@ -58,6 +60,59 @@ def test_filter_is_mining_with_another_policy(pairs: Path, tmp_path: Path) -> No
     again = nvmine_command("filter", tmp_path / "run", "--out", tmp_path / "run", "-n", "2")
     assert again.returncode == 2
     assert "policy.n: 1 → 2" in again.stderr
+
+
+def test_several_teachers_from_the_shell(pairs: Path, tmp_path: Path) -> None:
+    both = tmp_path / "both"
+    options = ("--method", "naive", "-n", "2")
+    mined = nvmine_command(
+        "mine", pairs, "--teacher", "bm25", "--teacher", "random", "--stemmer", "none", *options, "--out", both
+    )
+    assert (mined.returncode, mined.stderr) == (0, "")
+    checker.check(both)
+    agreement = nvmine_command("jaccard", both, "--top", "2")
+    assert agreement.returncode == 0
+    assert agreement.stdout.split()[:3] == ["bm25", "random", "bm25"]
+    assert "how far the teachers agree" in nvmine_command("audit", both).stdout
+    for name, more in {"bm25": ("--stemmer", "none"), "random": ()}.items():
+        nvmine_command("mine", pairs, "--teacher", name, *more, *options, "--out", tmp_path / name)
+    put = nvmine_command("ensemble", tmp_path / "bm25", tmp_path / "random", "--out", tmp_path / "again")
+    assert (put.returncode, put.stderr) == (0, "")
+    assert nvmine.open_run(tmp_path / "again").negatives().equals(nvmine.open_run(both).negatives())
+
+
+def test_vectors_and_lists_from_the_shell(pairs: Path, tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    np.save(tmp_path / "q.npy", draw.standard_normal((6, 8)))
+    np.save(tmp_path / "p.npy", draw.standard_normal((6, 8)).astype(np.float16))
+    rows = [f"q{query} Q0 p{passage} 1 {(query * passage) % 5 + 1} me" for query in range(6) for passage in range(6)]
+    (tmp_path / "lists.trec").write_text("\n".join(rows) + "\n")
+    vectors = ("--query-vectors", tmp_path / "q.npy", "--passage-vectors", tmp_path / "p.npy")
+    files = (*vectors, "--candidates", tmp_path / "lists.trec", "--method", "naive", "--consistency", "6")
+    mined = nvmine_command("mine", pairs, *files, "--out", tmp_path / "run")
+    assert (mined.returncode, mined.stderr) == (0, "")
+    checker.check(tmp_path / "run")
+    assert nvmine.open_run(tmp_path / "run").manifest.teacher["name"] == "p+lists"
+
+
+def test_judging_from_the_shell(pairs: Path, tmp_path: Path) -> None:
+    pytest.importorskip("httpx2")
+    nvmine_command("mine", pairs, "--out", tmp_path / "run", "-n", "1", "--percentage", "0.99")
+    with ChatServer(lambda asked: YES if "moon" in asked.prompt else NO) as server:
+        options = ("--model", "tiny", "--base-url", server.base_url, "--on-relevant", "relabel")
+        capped = nvmine_command(
+            "judge", tmp_path / "run", *options, "--max-questions", "1", "--out", tmp_path / "judged"
+        )
+        assert capped.returncode == 2
+        assert "TeacherError" in capped.stderr
+        asked = len(server.asked)
+        judged = nvmine_command("judge", tmp_path / "run", *options, "--out", tmp_path / "judged")
+        assert (judged.returncode, judged.stderr) == (0, "")
+        run = nvmine.open_run(tmp_path / "judged")
+        assert len(server.asked) == run.verdicts().height
+        assert asked == 1
+    checker.check(tmp_path / "judged")
+    assert "answered their query" in judged.stdout
 
 
 def test_several_devices_are_told_apart(pairs: Path, tmp_path: Path) -> None:
@@ -128,9 +183,20 @@ BAD = {
         ["mine", "{pairs}", "--candidates", "{pairs}", "--out", "{tmp}/run"],
         "none of the columns is known as passage",
     ),
-    "lists that no teacher is of": (
-        ["mine", "{pairs}", "--candidates", "{tmp}/none.csv", "--teacher", "bm25", "--out", "{tmp}/run"],
-        "add --teacher ranked",
+    "vectors that no teacher is of": (
+        [
+            "mine",
+            "{pairs}",
+            "--query-vectors",
+            "{tmp}/v.npy",
+            "--passage-vectors",
+            "{tmp}/v.npy",
+            "--teacher",
+            "bm25",
+            "--out",
+            "{tmp}/run",
+        ],
+        "add --teacher vectors",
     ),
     "vectors of one side": (
         ["mine", "{pairs}", "--query-vectors", "{pairs}", "--out", "{tmp}/run"],
@@ -173,6 +239,7 @@ BAD = {
 def test_bad_input_is_one_line_and_exit_code_two(
     pairs: Path, tmp_path: Path, arguments: list[str], message: str
 ) -> None:
+    np.save(tmp_path / "v.npy", np.ones((6, 2)))
     done = nvmine_command(*(argument.format(tmp=tmp_path, pairs=pairs) for argument in arguments))
     assert done.returncode == 2
     assert message.format(tmp=tmp_path) in done.stderr

@@ -48,6 +48,7 @@ ARRAYS = {
     "_core",
     "arrays",
     "audit",
+    "bfloat16",
     "ensemble",
     "errors",
     "extras",

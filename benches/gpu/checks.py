@@ -6,6 +6,7 @@ python benches/gpu/checks.py
 from __future__ import annotations
 
 import sys
+import tempfile
 import time
 from importlib import import_module
 from importlib.util import find_spec
@@ -16,7 +17,7 @@ import numpy as np
 import nvmine
 from nvmine.data import Vectors
 from nvmine.search import ExactSearch, FaissSearch, devices
-from nvmine.teachers import DenseTeacher
+from nvmine.teachers import CrossEncoderTeacher, DenseTeacher
 
 MEMORY = 2 << 30
 
@@ -105,6 +106,28 @@ def check_encoding() -> None:
     print(f"encoding: least cosine to the CPU {cosines.min():.6f}, equal from run to run")
 
 
+def check_rescoring() -> None:
+    """A cross-encoder with random weights, beside itself on the CPU."""
+    import torch
+    from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
+
+    from real import minilm
+
+    pairs = [(f"query {row % 40}", f"passage number {row} of a made-up collection") for row in range(2_000)]
+    with tempfile.TemporaryDirectory() as folder:
+        tokenizer = AutoTokenizer.from_pretrained(minilm())
+        tokenizer.save_pretrained(folder)
+        torch.manual_seed(0)
+        config = BertConfig(vocab_size=len(tokenizer), hidden_size=256, num_attention_heads=4, num_labels=1)
+        BertForSequenceClassification(config).save_pretrained(folder)
+        here = CrossEncoderTeacher.load(folder, device="cpu").score(pairs)
+        teacher = CrossEncoderTeacher.load(folder, device="cuda")
+        there = teacher.score(pairs)
+    assert (there == teacher.score(pairs)).all()
+    assert np.abs(here - there).max() < 1e-3
+    print(f"rescoring: within {np.abs(here - there).max():.1e} of the CPU, equal from run to run")
+
+
 def check_faiss() -> None:
     """Indexes on the device, where faiss has one."""
     if find_spec("faiss") is None:
@@ -136,6 +159,7 @@ def main() -> None:
     check_search()
     check_embeddings()
     check_encoding()
+    check_rescoring()
     check_faiss()
 
 

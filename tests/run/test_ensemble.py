@@ -14,6 +14,7 @@ import nvmine
 from nvmine.data import Dataset, open_dataset
 from nvmine.errors import PolicyError, RunError
 from nvmine.run import check, check_run, summary_text, work
+from nvmine.teachers import PairScorer
 from vectors_teacher import WordTeacher
 
 TEACHERS = ("best", "second", "third")
@@ -141,6 +142,29 @@ def test_passages_with_the_same_text_are_the_same(tmp_path: Path) -> None:
         folded = [" ".join(texts[name].lower().split()) for name in ids]
         assert len(set(folded)) == len(folded)
     checker.check(tmp_path)
+
+
+def test_what_one_reranker_promotes_no_other_teacher_gives(small: Dataset, tmp_path: Path) -> None:
+    def by_length(pairs: list[tuple[str, str]]) -> list[float]:
+        return [len(passage) / 40 for _, passage in pairs]
+
+    options = {"method": "naive", "depth": 60, "progress": False}
+    plain = nvmine.mine_dataset(small, out=tmp_path / "plain", teacher=WordTeacher(), **options)
+    promoting = nvmine.mine_dataset(
+        small,
+        out=tmp_path / "promoting",
+        teacher=WordTeacher("other", seed=1),
+        rescorer=PairScorer("length", by_length),
+        promote_above=0.8,
+        **options,
+    )
+    promoted = set(promoting.qrels().filter(source="rescorer").select("query_id", "passage_id").iter_rows())
+    run = nvmine.ensemble_runs([plain, promoting], out=tmp_path / "both", progress=False)
+    checker.check(tmp_path / "both")
+    given = run.negatives().select("query_id", "negative_ids").explode("negative_ids")
+    assert not promoted & set(given.iter_rows())
+    alone = plain.negatives().select("query_id", "negative_ids").explode("negative_ids")
+    assert promoted & set(alone.iter_rows())
 
 
 def test_agreement_is_the_mean_jaccard(small: Dataset, tmp_path: Path) -> None:

@@ -249,7 +249,7 @@ def test_a_finished_run_is_not_touched(small: Dataset, tmp_path: Path, monkeypat
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"teacher": WordTeacher("other")}, r"teacher.digest: 'words-float32' → 'other-float32'"),
+        ({"teacher": WordTeacher("other")}, r"teacher.digest: 'words-float32-0' → 'other-float32-0'"),
         ({"n": 5}, r"policy.n: 4 → 5"),
         ({"depth": 50}, r"search.depth: 100 → 50"),
         ({"seed": 1}, r"policy.seed: 0 → 1"),

@@ -100,6 +100,15 @@ def test_max_length_cuts_texts(plain_model: Path) -> None:
     np.testing.assert_allclose(vectors, unit(expected(plain_model, TEXTS, "mean", max_length=4)), atol=1e-5)
 
 
+@pytest.mark.parametrize("has_units", [True, False])
+def test_auto_is_bfloat16_where_it_is_fast(plain_model: Path, monkeypatch: pytest.MonkeyPatch, has_units: bool) -> None:
+    monkeypatch.setattr("nvmine.teachers.loading.has_bfloat16_units", lambda _: has_units)
+    teacher = load(plain_model, dtype="auto")
+    assert teacher.describe()["dtype"] == ("bfloat16" if has_units else "float32")
+    vectors, exact = (each.encode_passages(TEXTS).astype(np.float64) for each in (teacher, load(plain_model)))
+    assert (vectors * exact).sum(axis=1).min() > 0.999
+
+
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_lower_precision(plain_model: Path, dtype: Any) -> None:
     teacher = load(plain_model, dtype=dtype)
@@ -168,7 +177,7 @@ def test_description_is_json_and_names_all_that_matters(plain_model: Path) -> No
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"dtype": "int8"}, "dtype 'int8' is not one of float32"),
+        ({"dtype": "int8"}, "dtype 'int8' is not one of auto, float32"),
         ({"max_length": 0}, "max_length is 0"),
         ({"max_length": 65}, "max_length is 65, but the model has 64 positions"),
         ({"batch_tokens": 0}, "batch_tokens is 0"),

@@ -76,7 +76,10 @@ def mine(
         str | None, option(TEACHER, "Model family whose prompts apply, or none. Default: by the model's name.")
     ] = None,
     pooling: Annotated[str | None, option(TEACHER, "mean, cls, max, lasttoken. Default: the model's own.")] = None,
-    dtype: Annotated[str | None, option(TEACHER, "float32, float16 or bfloat16. Default: the model's own.")] = None,
+    dtype: Annotated[
+        str | None,
+        option(TEACHER, "auto (bfloat16 where it is fast), float32, float16, bfloat16. Default: the model's own."),
+    ] = None,
     device: Annotated[
         str | None,
         option(

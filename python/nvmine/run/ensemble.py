@@ -236,9 +236,14 @@ def mine_members(
     rule: Mapping[str, Any],
     threads: int | None,
 ) -> Negatives:
-    """The negatives of several teachers as one, from their candidates; passages with the same text are the same one."""
+    """The negatives of several teachers as one, from their candidates; passages with the same text are the same one.
+
+    What passes for a positive by one of them is no negative of any.
+    """
+    excluded = pl.select(pl.concat_list([table["excluded"] for table in tables]).alias("excluded")).to_series()
     mined = [
-        mine_candidates(table, labels, member.policy, threads) for table, member in zip(tables, members, strict=True)
+        mine_candidates(table.with_columns(excluded), labels, member.policy, threads)
+        for table, member in zip(tables, members, strict=True)
     ]
     classes = labels.classes
     of_class = [replace(each, ids=np.where(each.ids >= 0, classes[each.ids], -1)) for each in mined]

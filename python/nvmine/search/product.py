@@ -8,12 +8,13 @@ such units: to float16 on CUDA, brought to lengths near 1 by powers of 2, and to
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from nvmine import _core
+from nvmine.bfloat16 import has_bfloat16_units
 from nvmine.data.vectors import Vectors
 from nvmine.errors import SearchError
 
@@ -155,19 +156,11 @@ def _fastest(device: torch.device, held: str) -> torch.dtype:
     import torch
 
     if device.type == "cuda" and torch.version.cuda is not None:
-        has_bfloat16 = torch.cuda.get_device_capability(device)[0] >= 8
+        has_bfloat16 = has_bfloat16_units(device)
         if torch.backends.cuda.matmul.allow_fp16_accumulation:
             # A program lets float16 be added in float16, for which there is no bound that helps.
             return torch.bfloat16 if has_bfloat16 else torch.float32
         return torch.bfloat16 if has_bfloat16 and held == "bfloat16" else torch.float16
-    if device.type == "cpu" and _has_bfloat16_units():
+    if device.type == "cpu" and has_bfloat16_units(device):
         return torch.bfloat16
     return torch.float32
-
-
-def _has_bfloat16_units() -> bool:
-    import torch
-
-    checks = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
-    found: list[Any] = [getattr(torch.cpu, check, None) for check in checks]
-    return any(check is not None and check() for check in found)

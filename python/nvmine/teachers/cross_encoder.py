@@ -16,7 +16,6 @@ Prefer a :class:`~nvmine.teachers.dense.DenseTeacher` to search by; prefer a
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -27,7 +26,7 @@ from nvmine.errors import TeacherError, quote
 from nvmine.extras import require
 from nvmine.teachers.checkpoint import Checkpoint, find_checkpoint
 from nvmine.teachers.inference import Features, infer
-from nvmine.teachers.loading import check_options, load_model, loading, models_on
+from nvmine.teachers.loading import check_options, load_model, loading
 from nvmine.teachers.outputs import not_finite
 from nvmine.teachers.settings import set_max_length
 
@@ -62,7 +61,7 @@ class CrossEncoderTeacher:
         *,
         revision: str | None = None,
         device: str | None = None,
-        dtype: Literal["float32", "float16", "bfloat16"] | None = None,
+        dtype: Literal["auto", "float32", "float16", "bfloat16"] | None = None,
         max_length: int | None = None,
         prompt: str | None = None,
         activation: Literal["sigmoid", "identity"] | None = None,
@@ -80,7 +79,8 @@ class CrossEncoderTeacher:
         device
             A torch device; by default the GPU where there is one.
         dtype
-            What the model computes in; by default what its weights are stored in.
+            What the model computes in; by default what its weights are stored in. "auto": bfloat16 on a GPU or CPU that
+            multiplies it faster, and else float32.
         max_length
             Tokens of a pair that are read; the rest is cut off, of the longer text first.
         prompt
@@ -122,21 +122,6 @@ class CrossEncoderTeacher:
             teacher = cls(model, checkpoint, prompt=prompt, batch_tokens=batch_tokens)
             # A pair scored now shows parts that do not fit before hours are spent on them.
             teacher.score([("a", "a")])
-        return teacher
-
-    def on(self, devices: Sequence[str]) -> list[CrossEncoderTeacher]:
-        """Give a teacher for each of some torch devices: itself where it is already, and copies elsewhere.
-
-        Raises
-        ------
-        TeacherError
-            torch cannot use a device.
-        """
-        return [self if model is self._model else self._with(model) for model in models_on(self._model, devices)]
-
-    def _with(self, model: CrossEncoder) -> CrossEncoderTeacher:
-        teacher = copy.copy(self)
-        teacher._model = model
         return teacher
 
     def score(self, pairs: Sequence[tuple[str, str]], *, done: Callable[[int], object] | None = None) -> Float32Array:

@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from nvmine.bfloat16 import has_bfloat16_units
 from nvmine.errors import TeacherError, quote
 from nvmine.extras import require
 from nvmine.teachers.checkpoint import Checkpoint, reason
 
-_DTYPES = ("float32", "float16", "bfloat16")
+_DTYPES = ("auto", "float32", "float16", "bfloat16")
 
 
 def check_options(*, dtype: str | None, max_length: int | None, batch_tokens: int | None) -> None:
@@ -59,14 +60,17 @@ def loading(checkpoint: Checkpoint) -> Iterator[None]:
 def load_model(
     kind: Callable[..., Any], checkpoint: Checkpoint, *, device: str | None, dtype: str | None, trust_remote_code: bool
 ) -> Any:
-    """Load a model with its class of sentence-transformers."""
+    """Load a model with its class of sentence-transformers; in bfloat16 for "auto", where the device is fast with it."""
+    fast = dtype == "auto"
     model = kind(
         str(checkpoint.folder),
         device=device,
         trust_remote_code=trust_remote_code,
         local_files_only=True,  # what was checked is all that is loaded
-        model_kwargs={"use_safetensors": True} | ({} if dtype is None else {"dtype": dtype}),
+        model_kwargs={"use_safetensors": True} | ({} if dtype is None or fast else {"dtype": dtype}),
     )
+    if fast:
+        model = model.bfloat16() if has_bfloat16_units(model.device) else model.float()
     if model.device.type == "cpu":
         # Weights lie as their file has them, at any address. Where they begin changes the last bits of what is computed
         # with them, and copies for further devices would give others.
