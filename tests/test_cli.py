@@ -106,12 +106,12 @@ def test_judging_from_the_shell(pairs: Path, tmp_path: Path) -> None:
         assert capped.returncode == 2
         assert "TeacherError" in capped.stderr
         asked = len(server.asked)
-        judged = nvmine_command("judge", tmp_path / "run", *options, "--out", tmp_path / "judged")
+        judged = nvmine_command("judge", tmp_path / "run", *options, "--out", out)
         assert (judged.returncode, judged.stderr) == (0, "")
-        run = nvmine.open_run(tmp_path / "judged")
+        run = nvmine.open_run(out)
         assert len(server.asked) == run.verdicts().height
         assert asked == 1
-    checker.check(tmp_path / "judged")
+    checker.check(out)
     assert "answered their query" in judged.stdout
 
 
@@ -194,7 +194,7 @@ BAD = {
             "--teacher",
             "bm25",
             "--out",
-            "{tmp}/run",
+            "{tmp}/x",
         ],
         "add --teacher vectors",
     ),

@@ -60,7 +60,7 @@ def loading(checkpoint: Checkpoint) -> Iterator[None]:
 def load_model(
     kind: Callable[..., Any], checkpoint: Checkpoint, *, device: str | None, dtype: str | None, trust_remote_code: bool
 ) -> Any:
-    """Load a model with its class of sentence-transformers; in bfloat16 for "auto", where the device is fast with it."""
+    """Load a model with its class of sentence-transformers; for "auto" in bfloat16 where the device is fast with it."""
     fast = dtype == "auto"
     model = kind(
         str(checkpoint.folder),
