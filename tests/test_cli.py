@@ -99,10 +99,9 @@ def test_judging_from_the_shell(pairs: Path, tmp_path: Path) -> None:
     pytest.importorskip("httpx2")
     nvmine_command("mine", pairs, "--out", tmp_path / "run", "-n", "1", "--percentage", "0.99")
     with ChatServer(lambda asked: YES if "moon" in asked.prompt else NO) as server:
+        out = tmp_path / "judged"
         options = ("--model", "tiny", "--base-url", server.base_url, "--on-relevant", "relabel")
-        capped = nvmine_command(
-            "judge", tmp_path / "run", *options, "--max-questions", "1", "--out", tmp_path / "judged"
-        )
+        capped = nvmine_command("judge", tmp_path / "run", *options, "--max-questions", "1", "--out", out)
         assert capped.returncode == 2
         assert "TeacherError" in capped.stderr
         asked = len(server.asked)
@@ -177,6 +176,7 @@ def test_ranked_lists_to_a_file_of_negatives(tmp_path: Path) -> None:
     assert pl.read_parquet(out)["negative_ids"].to_list() == [["d2", "d3", "d4"]]
 
 
+VECTORS = ["--query-vectors", "{tmp}/v.npy", "--passage-vectors", "{tmp}/v.npy"]
 BAD = {
     "neither texts nor lists": (["mine", "--out", "{tmp}/run"], "give either DATA"),
     "lists of texts": (
@@ -184,18 +184,7 @@ BAD = {
         "none of the columns is known as passage",
     ),
     "vectors that no teacher is of": (
-        [
-            "mine",
-            "{pairs}",
-            "--query-vectors",
-            "{tmp}/v.npy",
-            "--passage-vectors",
-            "{tmp}/v.npy",
-            "--teacher",
-            "bm25",
-            "--out",
-            "{tmp}/x",
-        ],
+        ["mine", "{pairs}", *VECTORS, "--teacher", "bm25", "--out", "{tmp}/x"],
         "add --teacher vectors",
     ),
     "vectors of one side": (
