@@ -6,7 +6,6 @@ python benches/encode.py [--rounds 3]
 from __future__ import annotations
 
 import argparse
-import logging
 import time
 
 import numpy as np
@@ -23,8 +22,6 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--rounds", type=int, default=3)
     rounds = options.parse_args().rounds
-    logging.getLogger("nvmine").setLevel(logging.INFO)
-    logging.getLogger("nvmine").addHandler(logging.StreamHandler())
     texts = open_dataset(collections() / "squad-dev", split="train").passage_texts
     theirs = SentenceTransformer(minilm(), device="cpu")
     ours = DenseTeacher.load(minilm(), device="cpu")

@@ -73,6 +73,7 @@ def check_ensemble(folder: Path, manifest: dict) -> None:
             places = [place for place, giver in enumerate(givers) if giver == name]
             kept = teacher.candidates[query]
             score = dict(zip(kept["pos_ids"], kept["pos_scores"], strict=True))[first.number[row["positive_id"]]]
+            score = None if math.isnan(score) else score
             require(all(row["positive_scores"][place] == score for place in places), query, "not the positive's score")
             given = [ids[place] for place in places]
             teacher.check(query, score, given, [row["negative_scores"][place] for place in places])
@@ -84,7 +85,11 @@ def check_ensemble(folder: Path, manifest: dict) -> None:
 
 def check_verdicts(folder: Path) -> None:
     """A judged run: every negative has a verdict, and is none that answers its query."""
-    rows = pl.read_parquet(folder / "verdicts.parquet").select("query_id", "passage_id", "relevant").iter_rows()
+    rows = (
+        pl.read_parquet(folder / "verdicts.parquet", glob=False)
+        .select("query_id", "passage_id", "relevant")
+        .iter_rows()
+    )
     verdicts = {(query, passage): relevant for query, passage, relevant in rows}
     for row in read(folder, "negatives-*.parquet"):
         for name in row["negative_ids"]:
@@ -98,11 +103,11 @@ class Teacher:
 
     def __init__(self, folder: Path) -> None:
         self.policy = json.loads((folder / "manifest.json").read_text())["policy"]
-        self.passages = pl.read_parquet(folder / "passages.parquet")
+        self.passages = pl.read_parquet(folder / "passages.parquet", glob=False)
         self.names = self.passages["passage_id"].to_list()
         self.texts = [normal(text) for text in self.passages["text"]]
         self.number = {name: row for row, name in enumerate(self.names)}
-        self.queries = dict(pl.read_parquet(folder / "queries.parquet").iter_rows())
+        self.queries = dict(pl.read_parquet(folder / "queries.parquet", glob=False).iter_rows())
         self.candidates = {row["query_id"]: row for row in read(folder, "candidates/*.parquet")}
         if self.candidates.keys() != self.queries.keys():
             raise SystemExit("not one list of candidates for each query")
@@ -180,7 +185,9 @@ def shingles(text: str) -> set[tuple[str, ...]]:
 
 def read(folder: Path, pattern: str) -> list[dict]:
     """All rows of the shards of one kind."""
-    return [row for path in sorted(folder.glob(pattern)) for row in pl.read_parquet(path).iter_rows(named=True)]
+    return [
+        row for path in sorted(folder.glob(pattern)) for row in pl.read_parquet(path, glob=False).iter_rows(named=True)
+    ]
 
 
 if __name__ == "__main__":

@@ -12,9 +12,9 @@ import pytest
 import checker
 import nvmine
 from nvmine.data import Dataset, open_dataset
-from nvmine.errors import PolicyError, RunError
+from nvmine.errors import PolicyError, RunError, ScoreError
 from nvmine.run import check, check_run, summary_text, work
-from nvmine.teachers import PairScorer
+from nvmine.teachers import CallableJudge, PairScorer, RankedTeacher
 from vectors_teacher import WordTeacher
 
 TEACHERS = ("best", "second", "third")
@@ -197,7 +197,7 @@ def test_what_cannot_be_put_together_is_refused(small: Dataset, tmp_path: Path) 
     with pytest.raises(RunError, match="other data"):
         nvmine.ensemble_runs([one, other], out=tmp_path / "x")
     ensemble = mined(small, tmp_path / "ensemble")
-    with pytest.raises(RunError, match="no policy of its own"):
+    with pytest.raises(RunError, match="is an ensemble; filter its members"):
         nvmine.filter_run(ensemble, out=tmp_path / "x", n=2)
     with pytest.raises(RunError, match="holds another run"):
         nvmine.ensemble_runs([one, mined(small, tmp_path / "three", "fourth")], out=tmp_path / "ensemble")
@@ -217,3 +217,75 @@ def test_a_damaged_ensemble_is_found(small: Dataset, tmp_path: Path) -> None:
         patch.setattr(check, "verify", lambda *_: None)
         with pytest.raises(RunError, match="candidate"):
             check_run(run)
+
+
+def test_a_judged_ensemble_is_neither_replaced_nor_taken_apart(small: Dataset, tmp_path: Path) -> None:
+    source = mined(small, tmp_path / "source", "best", "second")
+    judge = CallableJudge("length", lambda question: len(question.passage) % 3 == 0)
+    judged = nvmine.judge_run(source, judge, out=tmp_path / "judged", progress=False)
+    with pytest.raises(RunError, match="holds another run"):
+        nvmine.ensemble_runs([source], out=tmp_path / "judged", progress=False)
+    assert judged.verdicts().height
+    third = mined(small, tmp_path / "third", "third")
+    with pytest.raises(RunError, match="judged, whose members were not"):
+        nvmine.ensemble_runs([judged, third], out=tmp_path / "x", progress=False)
+    with pytest.raises(RunError, match="judged, whose members were not"):
+        nvmine.agreement([judged, third])
+
+
+def test_what_was_relabelled_stays_so(small: Dataset, tmp_path: Path) -> None:
+    judge = CallableJudge("length", lambda question: len(question.passage) % 3 == 0)
+    first, second = mined(small, tmp_path / "first", "best"), mined(small, tmp_path / "second", "second")
+    judged = nvmine.judge_run(first, judge, out=tmp_path / "judged", on_relevant="relabel", progress=False)
+    both = nvmine.ensemble_runs([judged, second], out=tmp_path / "both", progress=False)
+    checker.check(tmp_path / "both")
+    relabelled = judged.qrels().filter(source="judge")
+    assert relabelled.height
+    assert both.qrels().filter(source="judge").equals(relabelled)
+    given = both.negatives().select("query_id", "negative_ids").explode("negative_ids")
+    assert not set(given.iter_rows()) & set(relabelled.select("query_id", "passage_id").iter_rows())
+
+
+def ranked(path: Path, rows: list[tuple[str, str, float]]) -> RankedTeacher:
+    pl.DataFrame(rows, schema=["query_id", "passage_id", "score"], orient="row").write_csv(path)
+    return RankedTeacher.open(path)
+
+
+def test_a_teacher_that_knows_one_positive_of_two(tmp_path: Path) -> None:
+    data = open_dataset(
+        [("who", ["she did", "he did"]), ("what", "a thing"), ("where", "over there"), ("why", "because")]
+    )
+    passages = data.passage_ids
+    rows = [(query, passage, 1 - 0.1 * place) for query in data.query_ids for place, passage in enumerate(passages)]
+    whole = ranked(tmp_path / "whole.csv", rows)
+    second = data.passage_ids[data.positives(0)[1]]
+    partial = ranked(tmp_path / "partial.csv", [row for row in rows if row[:2] != (data.query_ids[0], second)])
+    options = {"method": "naive", "n": 2, "progress": False}
+    run = nvmine.mine_dataset(data, out=tmp_path / "run", teacher=[whole, partial], **options)
+    checker.check(tmp_path / "run")
+    check_run(run)
+    scores = run.negatives().filter(query_id=data.query_ids[0], positive_id=second)["positive_scores"].to_list()[0]
+    assert [score is None for score in scores] == [False, True]
+    with pytest.raises(ScoreError, match="another anchor than 'each'"):
+        nvmine.mine_dataset(data, out=tmp_path / "each", teacher=[whole, partial], anchor="each", **options)
+
+
+def test_one_teacher_with_and_without_a_reranker(small: Dataset, tmp_path: Path) -> None:
+    options = {"teacher": WordTeacher(), "method": "naive", "depth": 20, "progress": False}
+    scorer = PairScorer("length", lambda pairs: [float(len(passage)) for _, passage in pairs])
+    plain = nvmine.mine_dataset(small, out=tmp_path / "plain", **options)
+    rescored = nvmine.mine_dataset(small, out=tmp_path / "rescored", rescorer=scorer, **options)
+    run = nvmine.ensemble_runs([plain, rescored], out=tmp_path / "both", progress=False)
+    checker.check(tmp_path / "both")
+    assert nvmine.agreement([run]).columns == ["teacher", "words", "words 2"]
+
+
+def test_names_that_clash_are_told_apart(small: Dataset, tmp_path: Path) -> None:
+    runs = [mined(small, tmp_path / name, name) for name in ("teacher", "other")]
+    table = nvmine.agreement([*runs, runs[1]])
+    assert table["teacher"].to_list() == table.columns[1:] == ["teacher 2", "other", "other 2"]
+
+
+def test_no_teacher_is_too_few(small: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(PolicyError, match="at least one"):
+        nvmine.mine_dataset(small, out=tmp_path, teacher=[])

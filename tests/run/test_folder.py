@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+import checker
 import nvmine
 from nvmine.data import Dataset
 from nvmine.errors import RunError
@@ -183,3 +184,10 @@ def test_a_negative_below_the_floor_is_found(run: nvmine.Run) -> None:
     edit(run, lambda m: m["policy"].update(min_score=0.9))
     with pytest.raises(RunError, match="below min_score"):
         check_run(nvmine.open_run(run.path))
+
+
+def test_a_path_is_no_pattern(small: Dataset, tmp_path: Path) -> None:
+    nvmine.mine_dataset(small, out=tmp_path / "run1", teacher=WordTeacher(), method="naive", progress=False)
+    run = nvmine.mine_dataset(small, out=tmp_path / "run[1]", teacher=WordTeacher(), percentage=0.5, progress=False)
+    checker.check(tmp_path / "run[1]")
+    assert check_run(run).totals["ceiling"] > 0

@@ -10,7 +10,7 @@ import pytest
 
 import checker
 import nvmine
-from nvmine.data import Dataset
+from nvmine.data import Dataset, open_dataset
 from nvmine.errors import SearchError
 from nvmine.run import check_run, summary_text
 from vectors_teacher import WordTeacher
@@ -97,3 +97,22 @@ def test_a_consistency_that_cannot_be_is_refused(
         nvmine.mine_dataset(
             small, out=tmp_path, teacher=WordTeacher(), consistency=consistency, depth=30, progress=False
         )
+
+
+def test_copies_of_the_query_and_of_positives_do_not_count(tmp_path: Path) -> None:
+    pairs = [("alpha beta", ["alpha gamma", "alpha beta gamma"]), ("zeta", "eta")]
+    copies = [("filler 1", "alpha beta"), ("filler 2", "Alpha  beta"), ("filler 3", "ALPHA beta gamma")]
+    data = open_dataset(pairs + copies)
+    run = nvmine.mine_dataset(data, out=tmp_path, teacher=WordTeacher(), consistency=1, method="naive", progress=False)
+    checker.check(tmp_path)
+    row = run.scan_candidates().filter(query_id=data.query_ids[0]).collect()
+    assert row["pos_ranks"].to_list() == [[1, 1]]
+
+
+def test_a_positive_that_shares_no_word_has_no_rank(tmp_path: Path) -> None:
+    pytest.importorskip("bm25s")
+    pytest.importorskip("Stemmer")
+    pairs = [("nothing shared", "red bridge"), ("cold river", "the cold river"), ("iron ship", "an iron ship")]
+    run = nvmine.mine_dataset(pairs, out=tmp_path, consistency=2, method="naive", n=1, progress=False)
+    checker.check(tmp_path)
+    assert run.scan_candidates().collect()["pos_kept"].to_list() == [[False], [True], [True]]

@@ -11,9 +11,10 @@ import pytest
 
 import checker
 import nvmine
-from nvmine.data import Dataset
+from nvmine.data import Dataset, open_dataset
 from nvmine.errors import PolicyError, TeacherError
 from nvmine.run import check_run, rescoring
+from nvmine.teachers import PairScorer
 from vectors_teacher import WordTeacher
 
 
@@ -116,3 +117,55 @@ def test_nothing_is_scored_twice_after_a_failure(
     run = mined(small, tmp_path / "run", rested)
     assert sum(tired.calls) + sum(rested.calls) == sum(whole.calls)
     assert run.manifest == expected.manifest
+
+
+def test_the_query_itself_and_copies_of_positives_are_not_promoted(tmp_path: Path) -> None:
+    pairs = [("alpha beta", "first words"), ("gamma delta", "second words"), ("epsilon", "third words")]
+    copies = [("filler 1", "FIRST  words"), ("filler 2", "alpha  Beta"), ("filler 3", "alpha beta")]
+    data = open_dataset(pairs + copies)
+    scorer = PairScorer("all", lambda pairs: [0.95] * len(pairs))
+    run = nvmine.mine_dataset(
+        data,
+        out=tmp_path,
+        teacher=WordTeacher(),
+        rescorer=scorer,
+        method="naive",
+        promote_above=0.9,
+        progress=False,
+    )
+    checker.check(tmp_path)
+    texts = dict(run.passages().collect().iter_rows())
+    promoted = run.qrels().filter(query_id=data.query_ids[0], source="rescorer")["passage_id"]
+    assert sorted(texts[name] for name in promoted) == ["second words", "third words"]
+
+
+@pytest.mark.parametrize("scores", [[0.5], [float("nan")] * 10**4], ids=["too few", "NaN"])
+def test_scores_that_are_none_are_refused_and_not_kept(small: Dataset, tmp_path: Path, scores: list[float]) -> None:
+    class Wrong(Overlap):
+        def score(self, pairs: Sequence[tuple[str, str]], **options: Any) -> np.ndarray:
+            return np.array(scores[: len(pairs)])
+
+    with pytest.raises(TeacherError, match="a finite number a pair"):
+        mined(small, tmp_path, Wrong())
+    mined(small, tmp_path)
+    checker.check(tmp_path)
+
+
+def test_another_memory_finds_the_scores_again(small: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rescoring, "PAIRS_AT_ONCE", 200)
+
+    class Tired(Overlap):
+        def score(self, pairs: Sequence[tuple[str, str]], **options: Any) -> np.ndarray:
+            if len(self.calls) == 7:
+                raise TeacherError("is tired")
+            return super().score(pairs, **options)
+
+    with pytest.raises(TeacherError, match="tired"):
+        mined(small, tmp_path / "run", Tired(), memory="16M")
+    assert mined(small, tmp_path / "run", memory="1G").manifest == mined(small, tmp_path / "whole").manifest
+
+
+@pytest.mark.parametrize("least", [float("nan"), float("inf"), "0.9"])
+def test_a_threshold_is_a_number(small: Dataset, tmp_path: Path, least: Any) -> None:
+    with pytest.raises(PolicyError, match="finite number"):
+        mined(small, tmp_path, promote_above=least)

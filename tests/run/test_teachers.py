@@ -74,6 +74,12 @@ def test_random_negatives_are_random_and_repeat(small: Dataset, tmp_path: Path) 
     assert counts.max() < 4 * counts.mean()
     with pytest.raises(PolicyError, match="naive"):
         nvmine.mine_dataset(small, out=tmp_path / "x", teacher="random", progress=False)
+    with pytest.raises(PolicyError, match="naive"):
+        nvmine.filter_run(runs[0], out=tmp_path / "x", method="perc", progress=False)
+    named = nvmine.mine_dataset(
+        small, out=tmp_path / "named", teacher="random", method="naive", depth=20, seed=1, progress=False
+    )
+    assert results(named)["negative_ids"].equals(results(runs[2])["negative_ids"])
 
 
 def test_given_lists_are_mined_as_they_are(small: Dataset, tmp_path: Path) -> None:

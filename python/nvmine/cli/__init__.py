@@ -20,7 +20,9 @@ __all__ = ["app", "main", "mine", "runs"]
 
 def main() -> None:
     """Run the command line; errors of nvmine end it with one line and exit code 2."""
-    logging.getLogger("nvmine").addHandler(logging.StreamHandler())
+    logger = logging.getLogger("nvmine")
+    logger.addHandler(logging.StreamHandler())
+    logger.setLevel(logging.INFO)
     try:
         app()
     except NvmineError as error:

@@ -46,7 +46,7 @@ def tell(run: Run, out: Path, state: str) -> None:
     totals = run.manifest.audit or {}
     typer.echo(f"{out} {state}: {totals['emitted']:,} negatives for {totals['queries']:,} queries")
     if totals["short"]:
-        typer.echo(f"{totals['short']:,} are short of {run.n}: the corpus holds no more that the rule allows")
+        typer.echo(f"{totals['short']:,} are short of {run.n}: {run.short_because}")
     typer.echo(f"negatives: {out}/negatives-*.parquet   what became of the rest: nvmine audit {out}")
 
 

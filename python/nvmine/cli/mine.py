@@ -172,7 +172,7 @@ def mine(
         return
     from nvmine.run import mine_dataset
     from nvmine.run.manifest import NAME, Manifest
-    from nvmine.teachers import RankedTeacher, VectorsTeacher, open_teachers
+    from nvmine.teachers import CrossEncoderTeacher, RankedTeacher, VectorsTeacher, open_teachers
 
     refuse(context, _RANKED_ONLY if candidates is None else ["qrels"], "DATA")
     devices = None if device is None else device.split(",")
@@ -187,17 +187,34 @@ def mine(
         )
     if candidates is not None:
         from_files["ranked"] = RankedTeacher.open(candidates, passage_column=passage_column, score_column=score_column)
+    else:
+        refuse(context, ["similarity"], "teachers other than vectors")
     names = teacher or list(from_files) or ["bm25"]
+    if len(names) == 1:
+        refuse(context, ["how", "duplicates"], "a single teacher")
     for name in from_files:
         if name not in names:
             raise TeacherError(f"its file is given, but it is none of the teachers; add --teacher {name}", column=name)
-    by_name = [name for name in names if name not in from_files]
+    model = {
+        "device": None if devices is None else devices[0],
+        "dtype": dtype,
+        "batch_tokens": batch_tokens,
+        "trust_remote_code": trust_remote_code,
+    }
+    scorer = None
+    if rescorer is not None:
+        scorer = CrossEncoderTeacher.load(rescorer, **_given(model))
+    # Who is made of a name here; random is of the policy's seed.
+    by_name = [name for name in names if name not in from_files and name != "random"]
+    if scorer is not None and set(by_name) <= {"bm25"}:
+        model = {}
+    elif "vectors" in names and set(by_name) <= {"bm25"}:
+        # The search is by their vectors, wherever nothing is encoded.
+        model["device"] = None
     opened = iter(
         open_teachers(
             by_name,
             revision=revision,
-            device=devices[0] if devices and by_name else None,
-            dtype=dtype,
             max_length=max_length,
             pooling=pooling,
             query_prompt=query_prompt,
@@ -205,18 +222,19 @@ def mine(
             task=task,
             task_template=task_template,
             preset=preset,
-            batch_tokens=batch_tokens,
-            trust_remote_code=trust_remote_code,
             method=bm25_method,
             k1=k1,
             b=b,
             stemmer=stemmer,
             stopwords=stopwords,
             token_pattern=token_pattern,
+            **model,
         )
     )
-    tutors: list[str | Teacher] = [from_files[name] if name in from_files else next(opened) for name in names]
-    finished = (out / NAME).exists() and Manifest.load(out).finished
+    before = Manifest.load(out) if (out / NAME).exists() else None
+    tutors: list[str | Teacher] = [
+        name if name == "random" else from_files[name] if name in from_files else next(opened) for name in names
+    ]
     run = mine_dataset(
         data,
         out=out,
@@ -227,7 +245,7 @@ def mine(
         query_column=query_column,
         positive_column=positive_column,
         corpus=corpus,
-        rescorer=rescorer,
+        rescorer=scorer,
         promote_above=promote_above,
         consistency=consistency,
         depth=depth,
@@ -240,7 +258,11 @@ def mine(
         threads=threads,
         policy=policy,
     )
-    tell(run, out, "is finished already" if finished else "is mined")
+    tell(run, out, "is finished already" if run.manifest == before else "is mined")
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value}
 
 
 def _mine_lists(candidates: Path, qrels: Path | None, *, out: Path, policy: Policy, **options: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +11,7 @@ import typer
 from nvmine.cli.app import ENSEMBLE, JUDGE, SEARCH, app, option, tell
 from nvmine.cli.policy_options import takes_policy
 from nvmine.ensemble import Duplicates, How
+from nvmine.errors import DataError, quote
 from nvmine.teachers.judge import OnRelevant
 
 
@@ -83,6 +85,9 @@ def judge(
         Path | None, option(JUDGE, "File of a prompt with {query}, {passage}, {positives}. Default: nvmine's own.")
     ] = None,
     max_tokens: Annotated[int, option(JUDGE, "Tokens that an answer may have.")] = 64,
+    extra_body: Annotated[
+        str, option(JUDGE, "Further fields of a request, as a JSON object; one that is null is left out.")
+    ] = "{}",
     concurrency: Annotated[int, option(JUDGE, "Requests in flight at once.")] = 16,
     timeout: Annotated[float, option(JUDGE, "Seconds that a request may take.")] = 60.0,
     price_in: Annotated[float, option(JUDGE, "Price of a million tokens read.")] = 0.0,
@@ -103,8 +108,8 @@ def judge(
     Every verdict is written down as it comes: the same command goes on where it was stopped, by a kill, an error or a
     cap, and asks nothing twice. The model's calls cost money; --max-questions and --max-cost bound it.
 
-    nvmine judge run --model gpt-5-mini --base-url https://api.openai.com/v1 --price-in 0.25 --price-out 2 --max-cost 5
-    --out judged
+    nvmine judge run --model gpt-4.1-mini --base-url https://api.openai.com/v1 --price-in 0.4 --price-out 1.6
+    --max-cost 5 --out judged
     """
     from nvmine.run import judge_run
     from nvmine.teachers import ChatJudge
@@ -114,7 +119,8 @@ def judge(
         model,
         base_url=base_url,
         api_key_env=api_key_env,
-        prompt=PROMPT if prompt is None else prompt.read_text("utf-8"),
+        prompt=PROMPT if prompt is None else _text_of(prompt),
+        extra_body=_json_object(extra_body),
         max_tokens=max_tokens,
         concurrency=concurrency,
         timeout=timeout,
@@ -127,6 +133,23 @@ def judge(
     verdicts = mined.verdicts()
     tell(mined, out, "is judged")
     typer.echo(f"{verdicts['relevant'].sum():,} of {verdicts.height:,} negatives answered their query")
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot be read as text: {error}", path=path) from None
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise DataError(f"must be a JSON object, not {quote(text)}", column="--extra-body")
+    return found
 
 
 @app.command()

@@ -103,7 +103,8 @@ class CandidateSearch:
         names = [self._labels.query_ids[row] for row in rows.tolist()]
         positive_scores = self._searcher.score(np.repeat(rows, counts), positives)
         found = self._searcher.search(rows, self._depth)
-        ranks = positive_ranks(found, positives, counts, positive_scores, self._labels.own_of(rows))
+        known = self._labels.known_classes(rows)
+        ranks = positive_ranks(found, self._labels.classes, known, positive_scores, counts)
         kept = self._kept(names, counts, positive_scores, ranks)
         held = found.ids >= 0
         lists = Lists(
@@ -114,7 +115,7 @@ class CandidateSearch:
         exhausted = np.full(len(rows), self._depth >= self._labels.passages)
 
         def table() -> pl.DataFrame:
-            excluded = [self._excluded(*each) for each in zip(names, lists.ids, lists.scores, strict=True)]
+            excluded = [self._excluded(*each) for each in zip(names, known, lists.ids, lists.scores, strict=True)]
             return pl.DataFrame(
                 [
                     pl.Series("query_id", names, pl.String),
@@ -156,11 +157,13 @@ class CandidateSearch:
             return known
         return known & (ranks > 0) & (ranks <= self._doubts.consistency)
 
-    def _excluded(self, name: str, ids: Int64Array, scores: Float32Array) -> list[int]:
-        """The passages that pass for positives of a query."""
+    def _excluded(self, name: str, known: Int64Array, ids: Int64Array, scores: Float32Array) -> list[int]:
+        """The passages that pass for positives of a query; of those with one text the best, and none that is known."""
         excluded = list(self._doubts.relevant.get(name, ()))
         if self._doubts.promote_above is not None:
-            excluded += ids[scores > self._doubts.promote_above].tolist()
+            promoted = ids[scores > self._doubts.promote_above]
+            classes, first = np.unique(self._labels.classes[promoted], return_index=True)
+            excluded += promoted[first[~np.isin(classes, known)]].tolist()
         return sorted(set(excluded))
 
     def _hungry(self, negatives: Negatives, exhausted: Bools) -> Int64Array:

@@ -224,6 +224,9 @@ def _check_legality(run: Run, candidates: pl.DataFrame, flat: pl.DataFrame) -> N
 
 
 def _starved(run: Run, candidates: pl.DataFrame, results: pl.DataFrame) -> int:
+    """Short results whose query could be searched deeper; of rescored candidates there are no others."""
+    if "rescorer" in run.manifest.search:
+        return 0
     short = results.filter(pl.col("negative_ids").list.len() < run.n)
     more = candidates.filter(~pl.col("exhausted")).select("query_id", pl.col("scores").list.last().alias("last"))
     waiting = short.join(more, on="query_id", how="inner").filter(pl.col("rejected").struct.field("dropped") == 0)

@@ -22,7 +22,7 @@ import numpy.typing as npt
 import polars as pl
 
 from nvmine.ensemble import Duplicates, How, ensemble
-from nvmine.errors import InternalError, PolicyError, RunError
+from nvmine.errors import InternalError, PolicyError, RunError, ScoreError
 from nvmine.mining import mine
 from nvmine.negatives import Negatives
 from nvmine.run.folder import MEMBERS, Run
@@ -32,7 +32,7 @@ from nvmine.run.manifest import Manifest
 from nvmine.run.positives import with_positives
 from nvmine.run.prepare import Teacher
 from nvmine.run.progress import Progress
-from nvmine.run.results import Pairs, mine_candidates, negatives_name, writer
+from nvmine.run.results import Pairs, mine_candidates, negatives_name, read_table, writer
 from nvmine.run.stages import Totals
 from nvmine.run.storage import Shard, inside, link, verify
 from nvmine.run.texts import store_texts
@@ -101,7 +101,7 @@ def ensemble_runs(
     >>> nvmine.ensemble_runs(["e5", "bm25"], out="both", how="intra", duplicates="replace")  # doctest: +SKIP
     """
     opened = [run if isinstance(run, Run) else Run.open(run) for run in runs]
-    sources = [member for run in opened for member in (run.members() or [run])]
+    sources = [member for run in opened for member in run.taking_part()]
     if len(sources) < 2:
         raise PolicyError(f"an ensemble needs at least two teachers, not {len(sources)}", column="runs")
     first, out = sources[0], Path(out)
@@ -122,9 +122,10 @@ def ensemble_runs(
 
 
 def member_folder(manifest: Manifest) -> str:
-    """What a teacher's folder is called: its name, and the start of a digest of all that it is."""
-    identity = json.dumps(manifest.identity()["teacher"], sort_keys=True)
-    return f"{manifest.folder_name}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
+    """What a teacher's folder is called: its name, and the start of a digest of it and of its rescorer."""
+    identity = manifest.identity()
+    told = json.dumps([identity["teacher"], *filter(None, [identity["search"].get("rescorer")])], sort_keys=True)
+    return f"{manifest.folder_name}-{hashlib.sha256(told.encode()).hexdigest()[:8]}"
 
 
 def _manifest(members: Sequence[Manifest], how: How, duplicates: Duplicates, n: int, seed: int) -> Manifest:
@@ -175,7 +176,7 @@ def _unmined(manifest: Manifest) -> Manifest:
 def _adds_to(wanted: Manifest, there: Manifest) -> bool:
     """Whether an ensemble is wanted of the teachers of another and more, or of the same ones otherwise."""
     new, old = wanted.identity(), there.identity()
-    if there.teacher.get("kind") != "ensemble" or new["data"] != old["data"]:
+    if there.teacher.get("kind") != "ensemble" or "judge" in there.search or new["data"] != old["data"]:
         return False
     members = [
         list(zip(each["teacher"]["members"], each["search"]["members"], each["policy"]["members"], strict=True))
@@ -216,9 +217,11 @@ def _combine(workspace: Workspace, members: Sequence[Run], labels: Labels, bars:
     totals = Totals(workspace.manifest.policy["n"])
     with bars.bar("ensemble", labels.queries) as bar:
         for number, rows in shard_ranges(labels.queries):
-            tables = [pl.read_parquet(member.files("candidates/")[number]) for member in members]
+            tables = [read_table(member.files("candidates/")[number]) for member in members]
             # The most accurate teacher says which pairs stay.
             tables = with_positives(tables)
+            if members[0].policy.anchor == "each":
+                _check_pairs(tables, names)
             both = mine_members(tables, members, labels, workspace.manifest.policy, threads)
             name = negatives_name(number)
             if not workspace.has(name):
@@ -227,6 +230,16 @@ def _combine(workspace: Workspace, members: Sequence[Run], labels: Labels, bars:
             totals.add(tables[0].height, both)
             bar.update(len(rows))
     workspace.finish(totals.counts)
+
+
+def _check_pairs(tables: Sequence[pl.DataFrame], names: Sequence[str]) -> None:
+    """Refuses teachers that have results for other positives, where each has its own."""
+    for table, name in zip(tables, names, strict=True):
+        other = (table["pos_kept"] != tables[0]["pos_kept"]).arg_true()
+        if len(other):
+            query = table["query_id"][other[0]]
+            message = f"{name} has scores for other positives than {names[0]}; use another anchor than 'each'"
+            raise ScoreError(message, query=query)
 
 
 def mine_members(
@@ -263,7 +276,7 @@ def ensemble_table(
     """Results with a row a (query, positive) pair, as those of one teacher but for who gave what.
 
     Columns: `query_id`, `positive_id`, `negative_ids`, `negative_scores`, `negative_teachers`, `positive_scores` (the
-    positive's score by the teacher of each negative), `candidates`, `rejected`.
+    positive's score by the teacher of each negative, null where it has none), `candidates`, `rejected`.
     """
     pairs = Pairs.of(tables[0], negatives)
     kept = tables[0]["pos_kept"].explode(empty_as_null=False).to_numpy()
@@ -277,7 +290,7 @@ def ensemble_table(
             *pairs.names(tables[0], passage_ids),
             *pairs.negatives(negatives, passage_ids),
             pairs.lists("negative_teachers", negatives, lambda held: named.gather(givers[held])),
-            pairs.lists("positive_scores", negatives, lambda held: of_positive[held]),
+            pairs.lists("positive_scores", negatives, lambda held: pl.Series(of_positive[held]).fill_nan(None)),
             *pairs.account(negatives),
         ]
     )

@@ -24,6 +24,7 @@ from nvmine.run.manifest import Manifest
 from nvmine.run.progress import Progress
 from nvmine.run.searching import exhaustive_search
 from nvmine.run.stages import mine_all, search_all
+from nvmine.run.work import refuse_ceiling
 from nvmine.run.workspace import open_workspace
 from nvmine.search import parse_memory
 from nvmine.whole_numbers import thread_count
@@ -81,6 +82,8 @@ def filter_run(
     [['p2'], ['p2'], ['p0']]
     """
     source = run if isinstance(run, Run) else Run.open(run)
+    if source.is_ensemble:
+        raise RunError("is an ensemble; filter its members(), and put them together again", path=source.path)
     if "judge" in source.manifest.search:
         message = "was judged; filter the run that it was made from, and judge the outcome with known= this one"
         raise RunError(message, path=source.path)
@@ -91,6 +94,7 @@ def filter_run(
     budget, threads = parse_memory(memory), thread_count(threads)
     old = source.manifest
     wanted = Manifest(data=old.data, teacher=old.teacher, search=old.search, policy=asdict(chosen))
+    refuse_ceiling(wanted)
     with open_workspace(Path(out), wanted) as workspace:
         if not workspace.manifest.finished:
             take_over(workspace, source)

@@ -79,6 +79,27 @@ class Run:
             return []
         return [Run.open(inside(self.path, f"{MEMBERS}/{name}")) for name in self.manifest.teacher["folders"]]
 
+    @property
+    def short_because(self) -> str:
+        """Why a query has fewer negatives than `n`."""
+        searches = self.manifest.search.get("members", [self.manifest.search])
+        if ("judge" in self.manifest.search and self.is_ensemble) or any("rescorer" in search for search in searches):
+            return "their kept candidates hold no more that the rule allows; a greater depth may"
+        return "the corpus holds no more that the rule allows"
+
+    def taking_part(self) -> list[Run]:
+        """What an ensemble or a comparison of this run is made of: its members, or itself.
+
+        Raises
+        ------
+        RunError
+            It is an ensemble that was judged: its members know nothing of the verdicts.
+        """
+        if self.is_ensemble and "judge" in self.manifest.search:
+            message = "is an ensemble that was judged, whose members were not; take what it was made from"
+            raise RunError(message, path=self.path)
+        return self.members() or [self]
+
     def queries(self) -> pl.LazyFrame:
         """`query_id`, `text`."""
         return self._scan("queries.parquet")
@@ -124,25 +145,23 @@ class Run:
         ``rescorer`` for candidates that were promoted; ``judge`` for those that were relabelled.
         """
         names = self.passages().select("passage_id", pl.int_range(pl.len()).alias("id"))
-        search = self.manifest.search
-        found = []
-        for place, run in enumerate(self.members() or [self]):
-            candidates = run.scan_candidates()
-            if place == 0:
-                pairs = candidates.select("query_id", pl.col("pos_ids").alias("id"), "pos_kept")
-                data = pairs.explode("id", "pos_kept", empty_as_null=False).filter("pos_kept")
-                found.append(data.select("query_id", "id", source=pl.lit("data")))
-            promoted_above = run.manifest.search.get("promote_above")
-            if promoted_above is not None:
-                scored = candidates.select("query_id", pl.col("ids").alias("id"), "scores", "pos_ids")
-                scored = scored.explode("id", "scores", empty_as_null=False).filter(pl.col("scores") > promoted_above)
-                unlabelled = scored.filter(~pl.col("id").is_in(pl.col("pos_ids")))
-                found.append(unlabelled.select("query_id", "id", source=pl.lit("rescorer")))
+        runs = self.members() or [self]
+        data = runs[0].scan_candidates().select("query_id", pl.col("pos_ids").alias("id"), "pos_kept")
+        data = data.explode("id", "pos_kept", empty_as_null=False).filter("pos_kept")
+        found = [data.select("query_id", "id", source=pl.lit("data"))]
+        for run in runs:
+            least = run.manifest.search.get("promote_above")
+            if least is not None:
+                scored = run.scan_candidates().select("query_id", pl.col("ids").alias("id"), "scores", "excluded")
+                scored = scored.explode("id", "scores", empty_as_null=False)
+                promoted = scored.filter((pl.col("scores") > least) & pl.col("id").is_in(pl.col("excluded")))
+                found.append(promoted.select("query_id", "id", source=pl.lit("rescorer")))
         named = pl.concat(found).join(names, on="id", how="left", maintain_order="left")
         tables = [named.select("query_id", "passage_id", "source")]
-        if search.get("on_relevant") == "relabel":
-            relevant = self.verdicts().lazy().filter("relevant")
-            tables.append(relevant.select("query_id", "passage_id", source=pl.lit("judge")))
+        for judged in {run.path: run for run in (self, *runs)}.values():
+            if judged.manifest.search.get("on_relevant") == "relabel":
+                relevant = judged.verdicts().lazy().filter("relevant")
+                tables.append(relevant.select("query_id", "passage_id", source=pl.lit("judge")))
         return pl.concat(tables).unique(["query_id", "passage_id"], keep="first", maintain_order=True).collect()
 
     def dataset(self) -> pl.DataFrame:
@@ -180,7 +199,7 @@ class Run:
         return paths
 
     def _scan(self, prefix: str) -> pl.LazyFrame:
-        return pl.scan_parquet(self.files(prefix))
+        return pl.scan_parquet(self.files(prefix), glob=False)
 
 
 def open_run(path: str | Path) -> Run:

@@ -10,6 +10,7 @@ import polars as pl
 
 from nvmine.data import Dataset
 from nvmine.run.folder import VERDICTS
+from nvmine.run.results import read_table
 from nvmine.run.verdicts import SCHEMA, Verdicts
 from nvmine.run.workspace import Workspace
 from nvmine.teachers import ChatJudge, Judge, Question, Verdict
@@ -46,7 +47,7 @@ class Hearing:
         self._heard: dict[tuple[str, str], Verdict] = {}
         self._asked: set[tuple[str, str]] = set()
         self._path = workspace.root / _JOURNAL
-        stored = [pl.read_parquet(workspace.root / VERDICTS)] if workspace.has(VERDICTS) else []
+        stored = [read_table(workspace.root / VERDICTS)] if workspace.has(VERDICTS) else []
         for table in [*stored, *earlier]:
             for query, passage, *verdict in table.iter_rows():
                 self._heard.setdefault((query, passage), Verdict(*verdict))

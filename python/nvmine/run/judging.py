@@ -29,7 +29,7 @@ from nvmine.run.labels import Labels
 from nvmine.run.manifest import Manifest, unnamed
 from nvmine.run.positives import with_positives
 from nvmine.run.progress import Progress
-from nvmine.run.results import mine_candidates, negatives_name, results_table, writer
+from nvmine.run.results import mine_candidates, negatives_name, read_table, results_table, writer
 from nvmine.run.searching import exhaustive_search
 from nvmine.run.stages import Totals, candidate_name
 from nvmine.run.workspace import Workspace, open_workspace, shard_ranges
@@ -90,7 +90,7 @@ def judge_run(
     Examples
     --------
     >>> from nvmine.teachers import ChatJudge
-    >>> judge = ChatJudge("gpt-5-mini", base_url="https://api.openai.com/v1")  # doctest: +SKIP
+    >>> judge = ChatJudge("gpt-4.1-mini", base_url="https://api.openai.com/v1")  # doctest: +SKIP
     >>> nvmine.judge_run("run", judge, out="judged", on_relevant="relabel")  # doctest: +SKIP
     """
     if on_relevant not in get_args(OnRelevant):
@@ -200,7 +200,7 @@ def _mine_ensemble(source: Run, labels: Labels, relevant: Mapping[str, Sequence[
     def mine(number: int, _: Int64Array) -> tuple[list[pl.DataFrame], Negatives]:
         tables = []
         for member in members:
-            table = pl.read_parquet(member.files("candidates/")[number])
+            table = read_table(member.files("candidates/")[number])
             more = pl.Series("more", [relevant.get(name, []) for name in table["query_id"]], pl.List(pl.Int64))
             tables.append(table.with_columns(pl.concat_list("excluded", more).alias("excluded")))
         return tables, mine_members(with_positives(tables), members, labels, source.manifest.policy, threads)

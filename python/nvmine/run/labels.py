@@ -58,9 +58,13 @@ class Labels:
         """Positives of the queries `rows`, one after the other, and how many each has."""
         return _gather(self.positive_offsets, self.positive_passages, rows)
 
-    def own_of(self, rows: Int64Array) -> list[Int64Array]:
-        """The passages that are the query itself, for each of the queries `rows`."""
-        return [self.own_passages[self.own_offsets[row] : self.own_offsets[row + 1]] for row in rows.tolist()]
+    def known_classes(self, rows: Int64Array) -> list[Int64Array]:
+        """The identity classes of the positives of each of the queries `rows`, and of the query itself."""
+        sides = (self.positive_offsets, self.positive_passages), (self.own_offsets, self.own_passages)
+        return [
+            self.classes[np.concatenate([passages[offsets[row] : offsets[row + 1]] for offsets, passages in sides])]
+            for row in rows.tolist()
+        ]
 
     def query_texts(self, query_ids: pl.Series) -> Shingles | None:
         """The shingles of these queries, where there are any."""

@@ -63,20 +63,20 @@ class Manifest:
 
         Names are for people: the same files elsewhere, or the same model under another name, are the same.
         """
-        teacher = unnamed(self.teacher)
+        teacher, search = unnamed(self.teacher), _search_identity(self.search)
         if "members" in teacher:
             teacher["members"] = [unnamed(member) for member in teacher["members"]]
-        search = dict(self.search)
-        for name in ("judge", "rescorer"):
-            if name in search:
-                search[name] = unnamed(search[name])
-        return {
+            search["members"] = [_search_identity(member) for member in search["members"]]
+        identity = {
             "data": {key: value for key, value in self.data.items() if key != "name"},
             "teacher": teacher,
             "search": search,
             "policy": self.policy,
             "nvmine_version": self.nvmine_version,
         }
+        # As it is read back: a tuple is a list.
+        told: dict[str, Any] = json.loads(json.dumps(identity))
+        return told
 
     @property
     def teacher_name(self) -> str:
@@ -149,10 +149,14 @@ class Manifest:
 
 def unnamed(described: Mapping[str, Any]) -> dict[str, Any]:
     """What a teacher or judge is, without what it is called and where it is: its name counts if there is no digest."""
-    called = {"revision", "folders", "url"}
+    called = {"folders", "url"}
     if "digest" in described or "members" in described:
-        called.add("name")
+        called |= {"name", "revision"}
     return {key: value for key, value in described.items() if key not in called}
+
+
+def _search_identity(search: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: unnamed(value) if key in ("judge", "rescorer") else value for key, value in search.items()}
 
 
 def _checksum(content: Mapping[str, Any]) -> str:

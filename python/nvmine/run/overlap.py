@@ -45,7 +45,7 @@ def agreement(runs: Sequence[Run | str | Path], *, top: int = 4) -> pl.DataFrame
     >>> nvmine.agreement(["run-e5", "run-bm25"])  # doctest: +SKIP
     """
     opened = [run if isinstance(run, Run) else Run.open(run) for run in runs]
-    sources = [member for run in opened for member in (run.members() or [run])]
+    sources = [member for run in opened for member in run.taking_part()]
     most = whole_number("top", top, np.iinfo(np.int32).max)
     for source in sources[1:]:
         if source.manifest.data["digests"] != sources[0].manifest.data["digests"]:
@@ -72,12 +72,15 @@ def agreement_text(table: pl.DataFrame) -> str:
 
 
 def _names(runs: Sequence[Run]) -> list[str]:
-    """What to call the teachers: by their names, and by their folders where two have one name."""
-    names = [run.manifest.teacher_name for run in runs]
-    if len(set(names)) == len(names):
-        return names
-    folders = [run.path.name for run in runs]
-    return folders if len(set(folders)) == len(folders) else [str(run.path) for run in runs]
+    """What to call the teachers: by their names, with a number where one is taken."""
+    names, taken = [], {"teacher"}
+    for run in runs:
+        name, number = run.manifest.teacher_name, 2
+        while name in taken:
+            name, number = f"{run.manifest.teacher_name} {number}", number + 1
+        names.append(name)
+        taken.add(name)
+    return names
 
 
 def _first(run: Run, top: int) -> pl.DataFrame:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -141,7 +143,11 @@ def mine_dataset(
         on_missing=chosen.on_missing,
     )
     named = [teacher] if isinstance(teacher, str) or not isinstance(teacher, Sequence) else teacher
-    tutors = [open_teacher(each) if isinstance(each, str) else each for each in named]
+    if not named:
+        raise PolicyError("is empty; give at least one", column="teacher")
+    # Draws of the policy and of a random teacher are of one seed.
+    seeds = {"random": {"seed": chosen.seed}}
+    tutors = [open_teacher(each, **seeds.get(each, {})) if isinstance(each, str) else each for each in named]
     work = Work(
         dataset=dataset,
         split=split,
@@ -165,6 +171,8 @@ def _doubts(consistency: int | None, promote_above: float | None, depth: int, re
         raise SearchError(f"is {consistency}, but only {depth} candidates are kept; raise depth", column="consistency")
     if promote_above is not None and rescorer is None:
         raise PolicyError("is for the scores of a rescorer, and there is none", column="promote_above")
+    if promote_above is not None and not (isinstance(promote_above, Real) and math.isfinite(promote_above)):
+        raise PolicyError(f"must be a finite number, not {promote_above!r}", column="promote_above")
     return Doubts(consistency, promote_above)
 
 

@@ -22,7 +22,7 @@ Bools = npt.NDArray[np.bool_]
 
 
 def positive_ranks(
-    found: Candidates, positives: Int64Array, counts: Int64Array, scores: Float32Array, own: list[Int64Array]
+    found: Candidates, classes: Int64Array, known: list[Int64Array], scores: Float32Array, counts: Int64Array
 ) -> Int64Array:
     """The rank of every positive among the passages: 1 for the best, 0 where it lies beyond the lists.
 
@@ -32,22 +32,23 @@ def positive_ranks(
     ----------
     found
         The best passages of Q queries.
-    positives, counts, scores
-        The queries' positives one after the other, how many each has, and their scores.
-    own
-        The passages that are the query itself, for each query.
+    classes
+        The identity class of every passage.
+    known
+        The classes that do not count, for each query.
+    scores, counts
+        The scores of the queries' positives one after the other, and how many each has.
     """
-    ranks = np.zeros(len(positives), np.int64)
+    ranks = np.zeros(len(scores), np.int64)
     stop = 0
-    for ids, list_scores, count, itself in zip(found.ids, found.scores, counts.tolist(), own, strict=True):
+    for ids, list_scores, count, uncounted in zip(found.ids, found.scores, counts.tolist(), known, strict=True):
         start, stop = stop, stop + count
-        mine = scores[start:stop]
-        held = ids >= 0
-        others = held & ~np.isin(ids, positives[start:stop]) & ~np.isin(ids, itself)
-        better = (list_scores[others][None, :] > mine[:, None]).sum(axis=1)
-        # Past the end of a list that is full there may be any number of better ones.
-        seen = mine >= list_scores[held][-1] if held.all() else np.isfinite(mine)
-        ranks[start:stop] = np.where(seen, better + 1, 0)
+        mine, held = scores[start:stop], ids >= 0
+        if held.any():
+            counted = list_scores[held][~np.isin(classes[ids[held]], uncounted)]
+            better = (counted[None, :] > mine[:, None]).sum(axis=1)
+            # What scores less than all that was found may come after any number of others.
+            ranks[start:stop] = np.where(mine >= list_scores[held][-1], better + 1, 0)
     return ranks
 
 

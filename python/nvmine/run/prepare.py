@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from nvmine.teachers import Bm25Teacher, DenseTeacher, Encoder, RandomTeacher, R
 
 Teacher = Bm25Teacher | DenseTeacher | Encoder | RandomTeacher | RankedTeacher | VectorsTeacher
 
+_log = logging.getLogger("nvmine")
 BM25_ARRAYS = ("data", "indices", "indptr")
 LIST_ARRAYS = ("offsets", "ids", "scores")
 
@@ -43,6 +45,8 @@ def prepare(
     elif not isinstance(tutor, RandomTeacher):
         for side, (rows, encoders) in _encoders(tutor, dataset, devices).items():
             encode(workspace, side, rows, encoders, bars)
+        if isinstance(tutor, DenseTeacher) and tutor.reading.texts:
+            _log.info("read %s", tutor.reading)
 
 
 def _encoders(

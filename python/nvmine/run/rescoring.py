@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nvmine.data import Dataset
+from nvmine.errors import TeacherError
 from nvmine.run.encode import array_writer
 from nvmine.run.storage import mapped
 from nvmine.run.workspace import Workspace
@@ -57,7 +58,8 @@ class RescoredSearch:
 
     def rows_at_once(self, depth: int) -> int:
         """How many queries' candidates are scored together."""
-        return max(1, min(self._first.rows_at_once(depth), PAIRS_AT_ONCE // depth))
+        # Whatever the memory, so that a run that was stopped finds its blocks again.
+        return max(1, PAIRS_AT_ONCE // depth)
 
     def search(self, rows: Int64Array, depth: int) -> Candidates:
         """The best `depth` passages of the first search, in the order of their new scores."""
@@ -81,8 +83,17 @@ class RescoredSearch:
         if not self._workspace.has(name):
             queries, passages = self._dataset.query_texts, self._dataset.passage_texts
             pairs = [(queries[row], passages[passage]) for row, passage in zip(rows, ids, strict=True)]
-            self._workspace.commit(name, len(pairs), array_writer(self._rescorer.score(pairs)))
+            self._workspace.commit(name, len(pairs), array_writer(self._checked(pairs)))
         return np.array(mapped(self._workspace.root, name), np.float32)
+
+    def _checked(self, pairs: Sequence[tuple[str, str]]) -> Float32Array:
+        scores = np.asarray(self._rescorer.score(pairs), np.float32)
+        if scores.shape != (len(pairs),) or not np.isfinite(scores).all():
+            raise TeacherError(
+                f"the rescorer gave scores of shape {scores.shape}, or that are not finite, for {len(pairs)} pairs;"
+                " it has to give a finite number a pair"
+            )
+        return scores
 
 
 def discard_scores(workspace: Workspace) -> None:

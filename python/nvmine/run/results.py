@@ -118,6 +118,11 @@ class Pairs:
         ]
 
 
+def read_table(path: Path) -> pl.DataFrame:
+    """A table of the run; its path is a path, whatever characters it holds."""
+    return pl.read_parquet(path, glob=False)
+
+
 def writer(table: pl.DataFrame) -> Callable[[Path], None]:
     """What writes a table as Parquet to the path it is given."""
     return lambda path: table.write_parquet(path)

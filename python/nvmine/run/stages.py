@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import polars as pl
 
 from nvmine.audit import REASONS
 from nvmine.negatives import Negatives
@@ -14,8 +13,8 @@ from nvmine.run.candidates import CandidateSearch
 from nvmine.run.labels import Labels
 from nvmine.run.positives import with_positives
 from nvmine.run.progress import Progress
-from nvmine.run.results import mine_candidates, negatives_name, results_table, writer
-from nvmine.run.workspace import Workspace, shard_ranges
+from nvmine.run.results import mine_candidates, negatives_name, read_table, results_table, writer
+from nvmine.run.workspace import PASSAGES, Workspace, shard_ranges
 
 
 def candidate_name(workspace: Workspace, number: int) -> str:
@@ -40,11 +39,11 @@ def search_all(workspace: Workspace, labels: Labels, make: Callable[[], Candidat
 
 def mine_all(workspace: Workspace, labels: Labels, policy: Policy, bars: Progress, threads: int | None) -> None:
     """Writes the results of every query from its candidates, and the totals, with which the run is finished."""
-    passage_ids = pl.read_parquet(workspace.root / "passages.parquet", columns=["passage_id"]).to_series()
+    passage_ids = read_table(workspace.root / PASSAGES)["passage_id"]
     totals = Totals(policy.n)
     with bars.bar("mining", labels.queries) as bar:
         for number, rows in shard_ranges(labels.queries):
-            candidates = pl.read_parquet(workspace.root / candidate_name(workspace, number))
+            candidates = read_table(workspace.root / candidate_name(workspace, number))
             # A query that has lost all its positives has no result.
             (candidates,) = with_positives([candidates])
             negatives = mine_candidates(candidates, labels, policy, threads)

@@ -110,7 +110,7 @@ def write_whole(target: Path, temporary: Path, write: Callable[[Path], None]) ->
         write(temporary)
         size, digest = _sync(temporary)
         temporary.replace(target)
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
     except NvmineError:
         raise
     except Exception as error:
@@ -172,7 +172,8 @@ def _sync(path: Path) -> tuple[int, str]:
         return os.fstat(file.fileno()).st_size, digest
 
 
-def _sync_folder(path: Path) -> None:
+def sync_folder(path: Path) -> None:
+    """Makes the names of new files in a folder as lasting as the files."""
     with _opened(path) as folder:
         os.fsync(folder)
 

@@ -27,7 +27,7 @@ def summary_text(run: Run, summary: Summary) -> str:
         *(_line(f"- {name}", totals[name], totals["candidates"]) for name in REASONS if totals[name]),
         "",
         f"pairs with all {run.n} negatives   {complete:,} of {pairs:,}",
-        f"short queries                {totals['short']:,}  (the corpus holds no more that the rule allows)",
+        f"short queries                {totals['short']:,}  ({run.short_because})",
         f"starved queries              {summary.starved:,}  (there was more)",
         "",
         f"{'scores':<14} {'positives':>10} {'negatives':>10} {'difference':>10}",

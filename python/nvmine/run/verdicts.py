@@ -25,6 +25,7 @@ from typing import Any, Self
 import polars as pl
 
 from nvmine.errors import RunError, TeacherError
+from nvmine.run.storage import sync_folder
 from nvmine.teachers.judge import Question, Verdict
 
 SCHEMA = {
@@ -78,7 +79,7 @@ class Verdicts:
         whole = 0
         try:
             path.touch()
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
             with path.open("rb") as file:
                 for number, line in enumerate(file, 1):
                     if line.endswith(b"\n"):
@@ -145,15 +146,6 @@ class Verdicts:
     def _take(self, pair: Pair, verdict: Verdict) -> None:
         self._verdicts.setdefault(pair, verdict)
         self.spent += verdict.cost
-
-
-def _sync_folder(path: Path) -> None:
-    """Make the name of a new file as lasting as its lines."""
-    folder = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _line(pair: Pair, verdict: Verdict) -> bytes:

@@ -63,6 +63,20 @@ class FaissOptions:
         return known | {name: value for name, value in given.items() if value is not None}
 
 
+def refuse_ceiling(wanted: Manifest) -> None:
+    """Refuses a ceiling relative to scores that mean nothing.
+
+    Raises
+    ------
+    PolicyError
+        The teacher is random, its candidates are not rescored, and the method asks for a positive's score.
+    """
+    random = wanted.teacher["kind"] == "random" and "rescorer" not in wanted.search
+    if random and wanted.policy["method"] in ("perc", "margin"):
+        message = "random scores tell nothing of relevance, nor does a positive's; use method='naive'"
+        raise PolicyError(message, column="method")
+
+
 @dataclass(frozen=True)
 class Work:
     """Everything about a run but its teacher."""
@@ -91,9 +105,6 @@ class Work:
             kind = tutor.describe()["kind"]
             message = f"{self.index.factory!r} is an index of vectors, and {kind} has none; leave it at 'exact'"
             raise SearchError(message, column="index")
-        if isinstance(tutor, RandomTeacher) and self.rescorer is None and self.policy.method in ("perc", "margin"):
-            message = "random scores tell nothing of relevance, nor does a positive's; use method='naive'"
-            raise PolicyError(message, column="method")
         search: dict[str, Any] = {"index": "exact"} if self.index is None else self.index.describe()
         search["depth"] = self.depth
         if self.rescorer is not None:
@@ -102,7 +113,7 @@ class Work:
             value = getattr(self.doubts, name)
             if value is not None:
                 search[name] = value
-        return Manifest(
+        wanted = Manifest(
             data={
                 "name": self.dataset.name,
                 "split": self.split,
@@ -115,6 +126,8 @@ class Work:
             search=search,
             policy=asdict(self.policy),
         )
+        refuse_ceiling(wanted)
+        return wanted
 
     @cached_property
     def labels(self) -> Labels:

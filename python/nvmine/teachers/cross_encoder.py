@@ -25,7 +25,7 @@ import numpy.typing as npt
 from nvmine.errors import TeacherError, quote
 from nvmine.extras import require
 from nvmine.teachers.checkpoint import Checkpoint, find_checkpoint
-from nvmine.teachers.inference import Features, infer
+from nvmine.teachers.inference import Features, Reading, infer
 from nvmine.teachers.loading import check_options, load_model, loading
 from nvmine.teachers.outputs import not_finite
 from nvmine.teachers.settings import set_max_length
@@ -43,7 +43,13 @@ _COUNTED = 256
 
 
 class CrossEncoderTeacher:
-    """A scorer of pairs of query and passage, made by :meth:`load`."""
+    """A scorer of pairs of query and passage, made by :meth:`load`.
+
+    Attributes
+    ----------
+    reading : Reading
+        How much was read, and how much of it was padding.
+    """
 
     def __init__(
         self, model: CrossEncoder, checkpoint: Checkpoint, *, prompt: str | None, batch_tokens: int | None
@@ -52,6 +58,7 @@ class CrossEncoderTeacher:
         self._checkpoint = checkpoint
         self._prompt: str = (model.prompts.get(model.default_prompt_name) or "") if prompt is None else prompt
         self._batch_tokens = batch_tokens
+        self.reading = Reading()
         self._model_dtype = str(model.dtype).removeprefix("torch.")
 
     @classmethod
@@ -158,6 +165,7 @@ class CrossEncoderTeacher:
             prepare=lambda rows: self._prepare([pairs[row] for row in rows]),
             compute=compute,
             device=model.device,
+            reading=self.reading,
             batch_tokens=self._batch_tokens,
             done=done,
         )

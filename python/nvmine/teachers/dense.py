@@ -25,7 +25,7 @@ from nvmine.errors import TeacherError, quote
 from nvmine.extras import require
 from nvmine.teachers.checkpoint import Checkpoint, find_checkpoint
 from nvmine.teachers.end_token import append_end_token
-from nvmine.teachers.inference import Features, infer
+from nvmine.teachers.inference import Features, Reading, infer
 from nvmine.teachers.loading import check_options, load_model, loading, models_on
 from nvmine.teachers.outputs import not_finite, stored
 from nvmine.teachers.presets import Preset, instruction, preset_for, preset_named
@@ -50,6 +50,8 @@ class DenseTeacher:
     ----------
     dimension : int
         Components of one vector.
+    reading : Reading
+        How much was read, by copies on other devices too, and how much of it was padding.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class DenseTeacher:
         self._query_prompt: str = (own_query or preset.query_prompt) if query_prompt is None else query_prompt
         self._passage_prompt: str = (own_passage or preset.passage) if passage_prompt is None else passage_prompt
         self._batch_tokens = batch_tokens
+        self.reading = Reading()
         self._model_dtype = str(model.dtype or "float32").removeprefix("torch.")
         self._normalize = model.similarity_fn_name == "cosine"
         # A text encoded now gives the true dimension, and shows parts that do not fit before hours are spent on them.
@@ -224,6 +227,7 @@ class DenseTeacher:
             prepare=prepare,
             compute=compute,
             device=model.device,
+            reading=self.reading,
             batch_tokens=self._batch_tokens,
             done=done,
         )

@@ -8,7 +8,7 @@ multiplication together, and this way the bits do not depend on how many threads
 
 from __future__ import annotations
 
-import logging
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -32,7 +32,24 @@ Features = Mapping[str, Any]
 _CPU_TOKENS, _GPU_TOKENS = 1024, 32768
 _GPU_WORKERS = 2
 
-_log = logging.getLogger("nvmine")
+
+class Reading:
+    """How much a model has read, and how much of that was padding."""
+
+    def __init__(self) -> None:
+        self.texts = self.tokens = self.computed = 0
+        self._lock = threading.Lock()
+
+    def add(self, lengths: Int64Array, batches: Sequence[Int64Array]) -> None:
+        """Adds texts of so many tokens, read in these batches."""
+        with self._lock:
+            self.texts += len(lengths)
+            self.tokens += int(lengths.sum())
+            self.computed += sum(len(rows) * int(lengths[rows[0]]) for rows in batches)
+
+    def __str__(self) -> str:
+        padding = 1 - self.tokens / max(1, self.computed)
+        return f"{self.texts:,} texts of {self.tokens:,} tokens, {padding:.1%} of what was computed was padding"
 
 
 def infer(
@@ -41,6 +58,7 @@ def infer(
     prepare: Callable[[Int64Array], Features],
     compute: Callable[[Features], torch.Tensor],
     device: torch.device,
+    reading: Reading,
     batch_tokens: int | None = None,
     done: Callable[[int], object] | None = None,
 ) -> Float32Array:
@@ -56,6 +74,8 @@ def infer(
         The model: inputs to a tensor with a row a text; called by several threads at once.
     device
         Where the model is.
+    reading
+        Where what is read is counted.
     batch_tokens
         Tokens of a batch, padding included. Default: 1024 on a CPU, 32768 elsewhere.
     done
@@ -84,11 +104,7 @@ def infer(
             result[rows] = values
             if done is not None:
                 done(len(rows))
-    read = sum(len(rows) * int(lengths[rows[0]]) for rows in batches)
-    padding = 1 - int(lengths.sum()) / max(1, read)
-    _log.info(
-        "%d texts, %d tokens: %d batches, %.1f %% padding", len(lengths), lengths.sum(), len(batches), 100 * padding
-    )
+    reading.add(lengths, batches)
     return result
 
 

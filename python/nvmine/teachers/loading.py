@@ -79,6 +79,15 @@ def load_model(
     return model
 
 
+def _is_at(model: Any, device: str) -> bool:
+    """Whether a model is on a device; without a number, its own will do."""
+    try:
+        wanted = require("torch", extra="dense").device(device)
+    except RuntimeError:
+        return False
+    return bool(wanted.type == model.device.type and wanted.index in (None, model.device.index))
+
+
 def models_on(model: Any, devices: Sequence[str]) -> list[Any]:
     """Give a model for each of some torch devices: itself where it is already, and copies elsewhere.
 
@@ -89,7 +98,7 @@ def models_on(model: Any, devices: Sequence[str]) -> list[Any]:
     """
     models: list[Any] = []
     for device in devices:
-        if device == str(model.device) and model not in models:
+        if _is_at(model, device) and model not in models:
             models.append(model)
             continue
         try:

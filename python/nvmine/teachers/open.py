@@ -46,7 +46,9 @@ def open_teachers(names: Sequence[str], **options: Any) -> list[NamedTeacher]:
     taken = [inspect.signature(make).parameters for make in makers]
     for option in given:
         if not any(option in parameters for parameters in taken):
-            raise TeacherError(f"is for another kind of teacher than {', '.join(names)}", column=option)
+            raise TeacherError(
+                f"is for another kind of teacher than {', '.join(names) or 'those given by file'}", column=option
+            )
     return [
         make(**{option: value for option, value in given.items() if option in parameters})
         for make, parameters in zip(makers, taken, strict=True)

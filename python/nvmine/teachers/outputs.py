@@ -1,7 +1,7 @@
 """What teachers give, as it is kept: vectors brought to length one where the cosine is meant, and only finite numbers.
 
-Length one is made in float32, whatever the numbers are computed or kept in, so that everything after needs only the
-dot product.
+Length one is made of float32, whatever the numbers are computed or kept in, so that everything after needs only the dot
+product.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def stored(vectors: Float32Array, *, normalize: bool, dtype: npt.DTypeLike = np.
     Parameters
     ----------
     vectors
-        float32 of shape (rows, dimension), overwritten.
+        float32 of shape (rows, dimension).
     normalize
         Whether each is brought to length one; a zero vector, which has no direction, stays zero.
     dtype
@@ -27,8 +27,9 @@ def stored(vectors: Float32Array, *, normalize: bool, dtype: npt.DTypeLike = np.
     """
     with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is for the caller to name
         if normalize:
-            # The floor leaves a zero vector zero.
-            vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.float32(1e-12))
+            # Squares of float32 neither overflow nor vanish in float64.
+            lengths = np.sqrt(np.square(vectors, dtype=np.float64).sum(axis=1, keepdims=True))
+            vectors = (vectors / np.where(lengths > 0, lengths, 1)).astype(np.float32)
         return vectors.astype(dtype, copy=False)
 
 

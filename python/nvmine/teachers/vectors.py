@@ -24,6 +24,7 @@ from nvmine.data import Dataset
 from nvmine.data.vector_files import VectorFile, open_vectors
 from nvmine.data.vectors import widened
 from nvmine.errors import ShapeError, TeacherError, quote
+from nvmine.teachers.outputs import not_finite, stored
 
 FloatArray = npt.NDArray[np.floating]
 Int64Array = npt.NDArray[np.int64]
@@ -123,16 +124,12 @@ class VectorsTeacher:
         taken = file.vectors[rows]
         with np.errstate(over="ignore"):  # float64 beyond float32 is named below
             vectors = widened(taken)
-        finite = np.isfinite(vectors).all(axis=1)
-        if not finite.all():
+        row = not_finite(vectors)
+        if row is not None:
             message = "a vector with NaN or infinity in float32; compute it again"
-            raise TeacherError(message, path=file.path, row=int(rows[finite.argmin()]))
-        if self._similarity == "cosine":
-            # Squares of float32 neither overflow nor vanish in float64.
-            lengths = np.sqrt(np.square(vectors, dtype=np.float64).sum(axis=1, keepdims=True))
-            # A zero vector has no direction, and stays zero.
-            vectors = (vectors / np.where(lengths > 0, lengths, 1)).astype(np.float32)
-        return vectors.astype(np.float16 if taken.dtype.newbyteorder("=") == np.float16 else np.float32, copy=False)
+            raise TeacherError(message, path=file.path, row=int(rows[row]))
+        dtype = np.float16 if taken.dtype.newbyteorder("=") == np.float16 else np.float32
+        return stored(vectors, normalize=self._similarity == "cosine", dtype=dtype)
 
 
 def _digest(*paths: Path) -> str:
