@@ -131,6 +131,19 @@ def test_what_cannot_be_judged_is_refused(small: Dataset, tmp_path: Path) -> Non
         source.verdicts()
 
 
+def test_a_judge_that_stays_silent_is_named(small: Dataset, tmp_path: Path) -> None:
+    class Silent(Counting):
+        def ask(self, questions: Any, answered: Any) -> None:
+            super().ask(questions[:5], answered)
+
+    with pytest.raises(TeacherError, match="has said nothing about passage"):
+        judged(mined(small, tmp_path / "run"), tmp_path / "judged", Silent())
+    judge = Counting()
+    judged(nvmine.open_run(tmp_path / "run"), tmp_path / "judged", judge)
+    checker.check(tmp_path / "judged")
+    assert nvmine.open_run(tmp_path / "judged").verdicts().height == len(judge.asked) + 5
+
+
 def test_a_negative_without_a_verdict_is_found(small: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = judged(mined(small, tmp_path / "run"), tmp_path / "judged")
     path = tmp_path / "judged/verdicts.parquet"

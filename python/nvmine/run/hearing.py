@@ -9,6 +9,7 @@ from dataclasses import astuple
 import polars as pl
 
 from nvmine.data import Dataset
+from nvmine.errors import TeacherError, quote
 from nvmine.run.folder import VERDICTS
 from nvmine.run.results import read_table
 from nvmine.run.verdicts import SCHEMA, Verdicts
@@ -78,6 +79,10 @@ class Hearing:
 
         if questions:
             self._judge.ask(questions, answered)
+        silent = next((name for name in names if name not in self._heard), None)
+        if silent is not None:
+            message = f"the judge has said nothing about passage {quote(silent[1])}; it has to answer every question"
+            raise TeacherError(message, query=silent[0])
         relevant = [name for name in names if self._heard[name].relevant]
         for query_id, passage_id in relevant:
             self.relevant.setdefault(query_id, []).append(self._passages[passage_id])
