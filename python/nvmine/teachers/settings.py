@@ -49,7 +49,7 @@ def settle(
     if max_length is not None:
         set_max_length(model, max_length)
     elif plain and preset.max_length is not None:
-        model.max_seq_length = min(preset.max_length, model.max_seq_length)
+        model.max_seq_length = min(preset.max_length, model.max_seq_length or preset.max_length)
     if read_settings(folder / "config_sentence_transformers.json").get("similarity_fn_name") is None:
         model.similarity_fn_name = preset.similarity
     if model.similarity_fn_name not in ("cosine", "dot"):
