@@ -609,8 +609,13 @@ def test_an_interrupt_ends_at_once(serve: Serve) -> None:
         return YES
 
     server = serve(behave)
-    with pytest.raises(KeyboardInterrupt):
-        judge_of(server, concurrency=3).ask(numbered(9), Delivered())
+    # A shell starts what runs in its background with the signal ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            judge_of(server, concurrency=3).ask(numbered(9), Delivered())
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert len(server.asked) == 3
     assert not [thread for thread in threading.enumerate() if "portal" in thread.name]
 
