@@ -2,8 +2,8 @@
 
 python benches/teachers.py [scifact] [squad-dev]
 
-The teachers: all-MiniLM-L6-v2; the same model pooled by the first token of the first 64, which it was not trained for
-and which stands for a second, weaker model; BM25.
+The teachers: all-MiniLM-L6-v2, by the vectors that lie beside the collections; the same model, encoding here, pooled by
+the first token of the first 64, which it was not trained for and which stands for a second, weaker model; BM25.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import nvmine
 from nvmine.run import agreement_text, check_run
-from nvmine.teachers import Bm25Teacher, DenseTeacher
+from nvmine.teachers import Bm25Teacher, DenseTeacher, VectorsTeacher
 from real import collections, minilm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
@@ -30,9 +30,10 @@ RULES = {
 
 def main() -> None:
     """Print, for each collection, what the ensembles hold and how far the teachers agree."""
-    model = DenseTeacher.load(minilm(), device="cpu")
-    tutors = [model, DenseTeacher.load(minilm(), device="cpu", pooling="cls", max_length=64), Bm25Teacher()]
+    weaker = DenseTeacher.load(minilm(), device="cpu", pooling="cls", max_length=64)
     for name in sys.argv[1:] or ["scifact", "squad-dev"]:
+        files = [collections() / name / f"vectors/all-MiniLM-L6-v2.{side}.f16.npy" for side in ("queries", "corpus")]
+        tutors = [VectorsTeacher.open(queries=files[0], passages=files[1]), weaker, Bm25Teacher()]
         with tempfile.TemporaryDirectory() as folder:
             runs = []
             for label, tutor in zip(("minilm", "minilm-cls", "bm25"), tutors, strict=True):
