@@ -43,6 +43,7 @@ POLICIES = {
     "softmax": {"sampling": "softmax", "first": 1},
     "short": {"method": "abs", "max_score": 0.05, "n": 6},
     "near": {"near_duplicate": 0.1},
+    "consistent": {"consistency": 1},
 }
 
 

@@ -48,7 +48,7 @@ def _rule(run: Run) -> str:
     if run.is_ensemble:
         rule = run.manifest.policy
         duplicates = "" if rule["how"] == "cross" else f", duplicates {rule['duplicates']}"
-        return f"{rule['how']}{duplicates}, {run.n} of {len(rule['members'])} teachers"
+        return f"{rule['how']}{duplicates}, {run.n} negatives of {len(rule['members'])} teachers"
     policy = run.policy
     detail = {
         "perc": f" {policy.percentage:g}",
