@@ -87,14 +87,14 @@ def check_run(run: Run) -> Summary:
     )
     complete = int((negatives["negative_ids"].list.len() == run.n).sum())
     totals = {key: int(count) for key, count in (run.manifest.audit or {}).items()}
-    first = (run.members() or [run])[0]
+    first = run.teachers()[0]
     worst = worst_positives(first.scan_candidates(), first.passages())
     return Summary(totals, starved, (negatives.height, complete), quantiles, worst)
 
 
 def _each(run: Run) -> bool:
     """Whether each positive is its own anchor, and has a result of its own; else the pairs of a query share one."""
-    return (run.members() or [run])[0].policy.anchor == "each"
+    return run.teachers()[0].policy.anchor == "each"
 
 
 def _flat(run: Run, results: pl.DataFrame) -> pl.DataFrame:
@@ -119,7 +119,7 @@ def _check_ensemble(run: Run, results: pl.DataFrame) -> int:
     """Checks the members and what each gave; the results of members that starve."""
     rule, members = run.manifest.policy, run.members()
     first = kept_positives(members[0].scan_candidates().collect())
-    _check_conservation(run, first.filter(pl.col("pos_ids").list.len() > 0), results)
+    _check_conservation(run, first, results)
     flat = _flat(run, results)
     _refuse(run, results.filter(pl.col("negative_ids").list.len() > rule["n"]), "there are more negatives than n")
     known = [member.path.name for member in members]

@@ -13,7 +13,6 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ from nvmine.errors import InternalError, PolicyError, RunError, ScoreError
 from nvmine.mining import mine
 from nvmine.negatives import Negatives
 from nvmine.run.folder import MEMBERS, Run
-from nvmine.run.kept import stored_dataset
+from nvmine.run.kept import stored_dataset, take_over
 from nvmine.run.labels import Labels
 from nvmine.run.manifest import Manifest
 from nvmine.run.positives import with_positives
@@ -34,7 +33,7 @@ from nvmine.run.prepare import Teacher
 from nvmine.run.progress import Progress
 from nvmine.run.results import Pairs, mine_candidates, negatives_name, read_table, writer
 from nvmine.run.stages import Totals
-from nvmine.run.storage import Shard, inside, link, verify
+from nvmine.run.storage import inside
 from nvmine.run.texts import store_texts
 from nvmine.run.work import Work
 from nvmine.run.workspace import TEXTS, Workspace, open_workspace, shard_ranges
@@ -188,9 +187,7 @@ def _adds_to(wanted: Manifest, there: Manifest) -> bool:
 def take_over_members(workspace: Workspace, sources: Sequence[Run]) -> list[Run]:
     """Makes finished runs the members of an ensemble; texts become its own too."""
     members = [_take_over(source, folder) for source, folder in zip(sources, _folders(workspace), strict=True)]
-    for name in TEXTS:
-        if not workspace.has(name):
-            _link(workspace, members[0], members[0].manifest.shards[name])
+    take_over(workspace, members[0], TEXTS)
     return members
 
 
@@ -198,16 +195,9 @@ def _take_over(source: Run, folder: Path) -> Run:
     """Makes a finished run a member: its files get a second name."""
     with open_workspace(folder, _unmined(source.manifest)) as workspace:
         if not workspace.manifest.finished:
-            for name, shard in source.manifest.shards.items():
-                if not workspace.has(name):
-                    verify(source.path, shard)
-                    _link(workspace, source, shard)
+            take_over(workspace, source, source.manifest.shards)
             workspace.finish(source.manifest.audit or {})
     return Run.open(folder)
-
-
-def _link(workspace: Workspace, source: Run, shard: Shard) -> None:
-    workspace.commit(shard.path, shard.rows, partial(link, inside(source.path, shard.path)))
 
 
 def _combine(workspace: Workspace, members: Sequence[Run], labels: Labels, bars: Progress, threads: int | None) -> None:

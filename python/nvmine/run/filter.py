@@ -10,19 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Unpack
 
 from nvmine.errors import RunError
 from nvmine.policy import Policy, PolicyFields
-from nvmine.run.candidates import Doubts
 from nvmine.run.folder import Run
-from nvmine.run.kept import search_again, stored_dataset, take_over
+from nvmine.run.kept import prepared, search_again, stored_dataset, take_over
 from nvmine.run.labels import Labels
 from nvmine.run.manifest import Manifest
 from nvmine.run.progress import Progress
-from nvmine.run.searching import exhaustive_search
 from nvmine.run.stages import mine_all, search_all
 from nvmine.run.work import refuse_ceiling
 from nvmine.run.workspace import open_workspace
@@ -97,14 +94,10 @@ def filter_run(
     refuse_ceiling(wanted)
     with open_workspace(Path(out), wanted) as workspace:
         if not workspace.manifest.finished:
-            take_over(workspace, source)
+            take_over(workspace, source, prepared(source))
             dataset = stored_dataset(source)
             labels = Labels.of(dataset, shingles=chosen.near_duplicate is not None, threads=threads)
-            doubts = Doubts(old.search.get("consistency"), old.search.get("promote_above"))
-            searched = partial(
-                exhaustive_search, source.path, old, dataset, memory=budget, device=device, threads=threads
-            )
-            search = search_again(source, labels, searched, chosen, doubts)
+            search = search_again(source, dataset, labels, chosen, memory=budget, device=device, threads=threads)
             bars = Progress(progress)
             search_all(workspace, labels, lambda: search, bars)
             mine_all(workspace, labels, chosen, bars, threads)

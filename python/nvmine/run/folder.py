@@ -79,6 +79,10 @@ class Run:
             return []
         return [Run.open(inside(self.path, f"{MEMBERS}/{name}")) for name in self.manifest.teacher["folders"]]
 
+    def teachers(self) -> list[Run]:
+        """The runs of one teacher each: the members of an ensemble, else the run itself."""
+        return self.members() or [self]
+
     @property
     def short_because(self) -> str:
         """Why a query has fewer negatives than `n`."""
@@ -98,7 +102,7 @@ class Run:
         if self.is_ensemble and "judge" in self.manifest.search:
             message = "is an ensemble that was judged, whose members were not; take what it was made from"
             raise RunError(message, path=self.path)
-        return self.members() or [self]
+        return self.teachers()
 
     def queries(self) -> pl.LazyFrame:
         """`query_id`, `text`."""
@@ -145,7 +149,7 @@ class Run:
         ``rescorer`` for candidates that were promoted; ``judge`` for those that were relabelled.
         """
         names = self.passages().select("passage_id", pl.int_range(pl.len()).alias("id"))
-        runs = self.members() or [self]
+        runs = self.teachers()
         data = runs[0].scan_candidates().select("query_id", pl.col("pos_ids").alias("id"), "pos_kept")
         data = data.explode("id", "pos_kept", empty_as_null=False).filter("pos_kept")
         found = [data.select("query_id", "id", source=pl.lit("data"))]

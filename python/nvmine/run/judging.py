@@ -10,7 +10,6 @@ are better, and more so with the passages as positives than without them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -20,17 +19,16 @@ import polars as pl
 
 from nvmine.errors import PolicyError, RunError
 from nvmine.negatives import Negatives
-from nvmine.run.candidates import CandidateSearch, Doubts
+from nvmine.run.candidates import CandidateSearch
 from nvmine.run.ensemble import ensemble_table, mine_members, take_over_members
 from nvmine.run.folder import VERDICTS, Run
 from nvmine.run.hearing import Hearing
-from nvmine.run.kept import search_again, stored_dataset, take_over
+from nvmine.run.kept import prepared, search_again, stored_dataset, take_over
 from nvmine.run.labels import Labels
 from nvmine.run.manifest import Manifest, unnamed
 from nvmine.run.positives import with_positives
 from nvmine.run.progress import Progress
 from nvmine.run.results import mine_candidates, negatives_name, read_table, results_table, writer
-from nvmine.run.searching import exhaustive_search
 from nvmine.run.stages import Totals, candidate_name
 from nvmine.run.workspace import Workspace, open_workspace, shard_ranges
 from nvmine.search import parse_memory
@@ -103,25 +101,31 @@ def judge_run(
     described = judge.describe()
     earlier = _known(known, source, described)
     old = source.manifest
-    search = old.search | {"judge": described, "on_relevant": on_relevant}
-    wanted = Manifest(data=old.data, teacher=old.teacher, search=search, policy=old.policy)
+    how = {"judge": described, "on_relevant": on_relevant}
+    wanted = Manifest(data=old.data, teacher=old.teacher, search=old.search | how, policy=old.policy)
     with open_workspace(Path(out), wanted) as workspace:
         if not workspace.manifest.finished:
             members = source.members()
-            dataset = stored_dataset((members or [source])[0])
+            dataset = stored_dataset(source.teachers()[0])
             hearing = Hearing(judge, dataset, workspace, earlier)
-            near = [each.policy.near_duplicate for each in members or [source]]
+            near = [each.policy.near_duplicate for each in source.teachers()]
             labels = Labels.of(dataset, shingles=near.count(None) < len(near), threads=threads)
             if members:
                 take_over_members(workspace, members)
                 mine = _mine_ensemble(source, labels, hearing.relevant, threads)
             else:
-                take_over(workspace, source)
-                doubts = Doubts(old.search.get("consistency"), old.search.get("promote_above"), hearing.relevant)
-                exact = partial(
-                    exhaustive_search, source.path, old, dataset, memory=budget, device=device, threads=threads
+                take_over(workspace, source, prepared(source))
+                search = search_again(
+                    source,
+                    dataset,
+                    labels,
+                    source.policy,
+                    relevant=hearing.relevant,
+                    memory=budget,
+                    device=device,
+                    threads=threads,
                 )
-                mine = _mine_single(source, labels, search_again(source, labels, exact, source.policy, doubts), threads)
+                mine = _mine_single(source, labels, search, threads)
             with hearing.opened():
                 _judge_all(workspace, source, labels, mine, hearing, Progress(progress))
     return Run.open(out)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, partial
 
 import numpy as np
@@ -14,11 +14,12 @@ from nvmine.errors import RunError
 from nvmine.policy import Policy
 from nvmine.ragged import offsets_of
 from nvmine.run.candidates import CandidateSearch, Doubts
-from nvmine.run.folder import VERDICTS, Run
+from nvmine.run.folder import Run
 from nvmine.run.labels import Labels
+from nvmine.run.searching import exhaustive_search
 from nvmine.run.storage import inside, link, verify
 from nvmine.run.workspace import Workspace
-from nvmine.search import Candidates, ExhaustiveSearcher
+from nvmine.search import Candidates
 
 Int64Array = npt.NDArray[np.int64]
 Float32Array = npt.NDArray[np.float32]
@@ -27,24 +28,44 @@ _CANDIDATES_AT_ONCE = 1 << 22
 
 
 def search_again(
-    source: Run, labels: Labels, exact: Callable[[], ExhaustiveSearcher], policy: Policy, doubts: Doubts
+    source: Run,
+    dataset: Dataset,
+    labels: Labels,
+    policy: Policy,
+    *,
+    relevant: Mapping[str, Sequence[int]] | None = None,
+    memory: int,
+    device: str | Sequence[str] | None,
+    threads: int | None,
 ) -> CandidateSearch:
-    """The search of a finished run, under another policy or with other doubts.
+    """The search of a finished run, under another policy or with passages that were found relevant.
 
-    `exact` is made if a query needs more than is kept. Of rescored candidates there are no others.
+    The stored vectors or index are only opened if a query needs more than is kept. Of rescored candidates there are no
+    others.
     """
-    rescored = "rescorer" in source.manifest.search
-    more = None if rescored else cache(exact)
-    return CandidateSearch(labels, KeptCandidates(source), more, policy, source.manifest.search["depth"], doubts)
+    search = source.manifest.search
+    exact = partial(
+        exhaustive_search, source.path, source.manifest, dataset, memory=memory, device=device, threads=threads
+    )
+    more = None if "rescorer" in search else cache(exact)
+    # An empty mapping may be filled while the search goes on.
+    known = {} if relevant is None else relevant
+    doubts = Doubts(search.get("consistency"), search.get("promote_above"), known)
+    return CandidateSearch(labels, KeptCandidates(source), more, policy, search["depth"], doubts)
 
 
-def take_over(workspace: Workspace, source: Run) -> None:
-    """Texts, vectors and indexes, which do not depend on the policy, become files of the new run too."""
-    for name, shard in source.manifest.shards.items():
-        if name.startswith(("candidates/", "negatives-", VERDICTS)) or workspace.has(name):
-            continue
-        verify(source.path, shard)
-        workspace.commit(name, shard.rows, partial(link, inside(source.path, name)))
+def prepared(source: Run) -> list[str]:
+    """The files of a run that do not depend on its policy: texts, vectors, an index."""
+    return [name for name in source.manifest.shards if not name.startswith(("candidates/", "negatives-"))]
+
+
+def take_over(workspace: Workspace, source: Run, names: Iterable[str]) -> None:
+    """Makes files of a finished run, which must be what is recorded there, files of another one too."""
+    for name in names:
+        if not workspace.has(name):
+            shard = source.manifest.shards[name]
+            verify(source.path, shard)
+            workspace.commit(name, shard.rows, partial(link, inside(source.path, name)))
 
 
 def stored_dataset(source: Run) -> Dataset:
