@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 import pytest
 
 import checker
 import nvmine
+import polars as pl
 from chat_server import NO, YES, ChatServer
 
 pytest.importorskip("bm25s")
@@ -191,16 +191,16 @@ BAD = {
         ["mine", "{pairs}", "--query-vectors", "{pairs}", "--out", "{tmp}/run"],
         "--query-vectors and --passage-vectors belong together",
     ),
-    "an option of no teacher": (["mine", "{pairs}", "--task", "find", "--out", "{tmp}/run"], "column 'task'"),
-    "random under a ceiling": (["mine", "{pairs}", "--teacher", "random", "--out", "{tmp}/run"], "method='naive'"),
-    "qrels of texts": (["mine", "{pairs}", "--qrels", "{pairs}", "--out", "{tmp}/run"], "column '--qrels'"),
+    "an option of no teacher": (["mine", "{pairs}", "--task", "find", "--out", "{tmp}/run"], "--task: "),
+    "random under a ceiling": (["mine", "{pairs}", "--teacher", "random", "--out", "{tmp}/run"], "use --method naive"),
+    "qrels of texts": (["mine", "{pairs}", "--qrels", "{pairs}", "--out", "{tmp}/run"], "--qrels: "),
     "a teacher of ranked lists": (
         ["mine", "--candidates", "{pairs}", "--teacher", "bm25", "--out", "{tmp}/run"],
-        "column '--teacher': this option has no meaning with --candidates",
+        "--teacher: this option has no meaning with --candidates",
     ),
     "ranked lists without scores": (
         ["mine", "--candidates", "{pairs}", "--qrels", "{pairs}", "--out", "{tmp}/run"],
-        "name one with passage_column=",
+        "name one with --passage-column",
     ),
     "no such data": (["mine", "{tmp}/nowhere.csv", "--out", "{tmp}/run"], "DataError: {tmp}/nowhere.csv"),
     "a column that is not there": (
@@ -209,15 +209,15 @@ BAD = {
     ),
     "a percentage that is none": (
         ["mine", "{pairs}", "--percentage", "95", "--out", "{tmp}/run"],
-        "PolicyError: column 'percentage'",
+        "PolicyError: --percentage: ",
     ),
     "a similarity that is none": (
         ["mine", "{pairs}", "--near-duplicate", "80", "--out", "{tmp}/run"],
-        "PolicyError: column 'near_duplicate'",
+        "PolicyError: --near-duplicate: ",
     ),
-    "a pool that is no number": (["mine", "{pairs}", "--pool", "most", "--out", "{tmp}/run"], "column 'pool'"),
-    "an option of encoders": (["mine", "{pairs}", "--dtype", "float16", "--out", "{tmp}/run"], "column 'dtype'"),
-    "no memory": (["mine", "{pairs}", "--memory", "much", "--out", "{tmp}/run"], "column 'memory'"),
+    "a pool that is no number": (["mine", "{pairs}", "--pool", "most", "--out", "{tmp}/run"], "--pool: "),
+    "an option of encoders": (["mine", "{pairs}", "--dtype", "float16", "--out", "{tmp}/run"], "--dtype: "),
+    "no memory": (["mine", "{pairs}", "--memory", "much", "--out", "{tmp}/run"], "--memory: "),
     "no run": (["audit", "{tmp}"], "RunError: {tmp}: is no run folder"),
     "an unknown method": (["mine", "{pairs}", "--method", "best", "--out", "{tmp}/run"], "'naive'"),
     "an unknown verb": (["dig"], "No such command"),

@@ -8,12 +8,12 @@ from typing import Any
 
 import hypothesis.strategies as st
 import numpy as np
-import polars as pl
 import pytest
 from hypothesis import given
 
 import nvmine
 import oracle
+import polars as pl
 from nvmine import Audit, Negatives
 from nvmine.audit import REASONS
 from nvmine.errors import DtypeError, NvmineError, PolicyError, ShapeError
@@ -256,10 +256,10 @@ REFUSED: dict[str, tuple[Any, dict[str, Any], type[NvmineError], str]] = {
     "arrays_that_do_not_fit": ([dataclasses.replace(GOOD, scores=GOOD.scores[:1])], {}, ShapeError, "do not fit"),
     "how": ([GOOD], {"how": "inter"}, PolicyError, '"inter" is unknown; choose from "intra", "cross"'),
     "duplicates": ([GOOD], {"duplicates": "drop"}, PolicyError, 'choose from "keep", "replace"'),
-    "n_zero": ([GOOD], {"n": 0}, PolicyError, "column 'n'"),
-    "n_true": ([GOOD], {"n": True}, PolicyError, "column 'n'"),
-    "seed": ([GOOD], {"seed": -1}, PolicyError, "column 'seed'"),
-    "threads": ([GOOD], {"threads": 0}, PolicyError, "column 'threads'"),
+    "n_zero": ([GOOD], {"n": 0}, PolicyError, "argument 'n'"),
+    "n_true": ([GOOD], {"n": True}, PolicyError, "argument 'n'"),
+    "seed": ([GOOD], {"seed": -1}, PolicyError, "argument 'seed'"),
+    "threads": ([GOOD], {"threads": 0}, PolicyError, "argument 'threads'"),
     "too_few_keys": ([GOOD], {"query_ids": [1]}, ShapeError, "query_ids has 1 ids for 2 queries"),
     "too_many_keys": ([GOOD], {"query_ids": [1, 2, 3]}, ShapeError, "query_ids has 3 ids for 2 queries"),
 }
@@ -276,7 +276,7 @@ def test_bad_input_is_refused(name: str) -> None:
 @pytest.mark.parametrize("top", [0, -1, N + 1, 2.5, True, "4", None])
 def test_a_top_that_cannot_be_is_refused(top: Any) -> None:
     for call in (lambda: nvmine.jaccard(GOOD, GOOD, top=top), lambda: nvmine.jaccard_matrix([GOOD], top=top)):
-        with pytest.raises(PolicyError, match="column 'top'"):
+        with pytest.raises(PolicyError, match="argument 'top'"):
             call()
 
 

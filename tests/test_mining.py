@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 import pytest
 
 import nvmine
+import polars as pl
 from nvmine import errors
 from nvmine.errors import IdError, NvmineError, PolicyError, ScoreError, ShapeError, ShortError
 
@@ -254,7 +254,7 @@ BAD_THREADS: dict[str, Any] = {"zero": 0, "negative": -1, "fraction": 1.5, "text
 def test_bad_threads(threads: Any) -> None:
     with pytest.raises(PolicyError) as caught:
         nvmine.mine(SCORES, POSITIVES, threads=threads)
-    assert caught.value.column == "threads"
+    assert caught.value.argument == "threads"
 
 
 ABSURD = """
@@ -303,7 +303,7 @@ def test_errors_are_the_builtin_that_fits_and_have_codes(kind: type[NvmineError]
 
 @pytest.mark.parametrize("kind", CLASSES)
 def test_errors_cross_processes(kind: type[NvmineError]) -> None:
-    place: dict[str, Any] = {"path": Path("a/b"), "line": 3, "column": "c", "row": 4, "query": "q"}
+    place: dict[str, Any] = {"path": Path("a/b"), "line": 3, "column": "c", "argument": "a", "row": 4, "query": "q"}
     error = kind("is wrong", **place)
     again = pickle.loads(pickle.dumps(error))
     assert type(again) is kind
@@ -317,12 +317,13 @@ def test_errors_cross_processes(kind: type[NvmineError]) -> None:
         ({}, "is wrong"),
         ({"path": "f.jsonl", "line": 3}, "f.jsonl:3: is wrong"),
         ({"path": "f.jsonl", "column": "text"}, "f.jsonl, column 'text': is wrong"),
+        ({"argument": "margin"}, "argument 'margin': is wrong"),
         ({"line": 3, "row": 2}, "line 3, row 2: is wrong"),
         ({"row": 0, "query": 7}, "row 0, query '7': is wrong"),
         ({"query": "\x1b[2J\n"}, r"query '\x1b[2J\n': is wrong"),
         ({"query": "q" * 1000}, f"query '{'q' * 199}…': is wrong"),
     ],
-    ids=["nowhere", "line", "column", "row", "query", "control_codes", "megabytes"],
+    ids=["nowhere", "line", "column", "argument", "row", "query", "control_codes", "megabytes"],
 )
 def test_messages_begin_with_the_place(place: dict[str, Any], text: str) -> None:
     assert str(NvmineError("is wrong", **place)) == text

@@ -190,8 +190,8 @@ def test_a_bad_field_is_named(fields: dict[str, Any], column: str) -> None:
     with pytest.raises(PolicyError) as by_dict:
         Policy.from_dict(fields)
     for caught in (by_mine, by_dict):
-        assert caught.value.column == column
-        assert str(caught.value).startswith(f"column {column!r}: ")
+        assert caught.value.argument == column
+        assert str(caught.value).startswith(f"argument {column!r}: ")
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_json_that_is_no_policy(text: str, message: str) -> None:
 def test_json_of_an_unknown_field_names_it() -> None:
     with pytest.raises(PolicyError, match="the fields are method, percentage") as caught:
         Policy.from_json('{"n": 2, "topk": 3}')
-    assert caught.value.column == "topk"
+    assert caught.value.argument == "topk"
 
 
 def test_json_is_read_by_other_languages() -> None:

@@ -42,7 +42,7 @@ def test_hashes_are_those_of_the_words(passages: list[str], words: int) -> None:
     shingles = Shingles.of(passages, words)
     assert len(shingles) == len(passages)
     for number, text in enumerate(passages):
-        all_words = [word.casefold() for word in nvmine.words.words_of(text)]
+        all_words = [word.casefold() for word in nvmine.shingles.words_of(text)]
         size = min(words, len(all_words))
         runs = [all_words[start : start + size] for start in range(len(all_words) - size + 1)] if all_words else []
         assert row(shingles, number) == {hash_of(run) for run in runs}

@@ -19,8 +19,9 @@ from nvmine.shingles import Shingles
 if TYPE_CHECKING:
     from nvmine import polars
     from nvmine.embeddings import mine_embeddings
-    from nvmine.ranked import MinedFile, mine_ranked
-    from nvmine.run import Run, agreement, ensemble_runs, filter_run, judge_run, mine_dataset, open_run
+    from nvmine.polars.ranked import MinedFile, mine_ranked
+    from nvmine.run import Run, ensemble_runs, filter_run, judge_run, mine_dataset, open_run
+    from nvmine.run.agreement import agreement
 
 __all__ = [
     "Audit",
@@ -51,7 +52,7 @@ def __getattr__(name: str) -> Any:
     if name in ("Run", "agreement", "ensemble_runs", "filter_run", "judge_run", "mine_dataset", "open_run"):
         return getattr(import_module("nvmine.run"), name)
     if name in ("MinedFile", "mine_ranked"):
-        return getattr(import_module("nvmine.ranked"), name)
+        return getattr(import_module("nvmine.polars.ranked"), name)
     if name == "mine_embeddings":
         return import_module("nvmine.embeddings").mine_embeddings
     if name == "polars":

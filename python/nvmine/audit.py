@@ -70,7 +70,7 @@ class Audit:
             Only their number was counted.
         """
         if self.rejected is None:
-            raise PolicyError("the candidates were only counted; mine with counts='reasons'", column="counts")
+            raise PolicyError("the candidates were only counted; mine with counts='reasons'", argument="counts")
         return {reason: self.rejected[:, column] for column, reason in enumerate(REASONS)}
 
     @property

@@ -15,10 +15,10 @@ import numpy.typing as npt
 from nvmine import _core
 from nvmine.audit import Audit
 from nvmine.errors import DtypeError, ShapeError
-from nvmine.keys import read_keys
+from nvmine.inputs.keys import read_keys
+from nvmine.inputs.numbers import thread_count, whole_number
 from nvmine.negatives import Negatives
 from nvmine.policy import Policy
-from nvmine.whole_numbers import thread_count, whole_number
 
 How = Literal["intra", "cross"]
 Duplicates = Literal["keep", "replace"]
@@ -208,12 +208,12 @@ def jaccard_matrix(
 def _same_rows(teachers: Sequence[Negatives]) -> Sequence[Negatives]:
     """The teachers, all of whose rows are those of the first."""
     if isinstance(teachers, Negatives) or not isinstance(teachers, Sequence):
-        raise DtypeError(f"expected a list of Negatives, not {type(teachers).__name__}", column="teachers")
+        raise DtypeError(f"expected a list of Negatives, not {type(teachers).__name__}", argument="teachers")
     if not teachers:
-        raise ShapeError("expected at least one teacher", column="teachers")
+        raise ShapeError("expected at least one teacher", argument="teachers")
     for number, teacher in enumerate(teachers):
         if not isinstance(teacher, Negatives):
-            raise DtypeError(f"teacher {number} must be Negatives, not {type(teacher).__name__}", column="teachers")
+            raise DtypeError(f"teacher {number} must be Negatives, not {type(teacher).__name__}", argument="teachers")
         for name in ("queries", "positives"):
             mine, first = getattr(teacher, name), getattr(teachers[0], name)
             if np.array_equal(mine, first):

@@ -7,8 +7,9 @@ need not parse the text.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 # Text from a file may hold terminal control codes or be megabytes long; a message shows neither.
 _LONGEST_QUOTE = 200
@@ -26,7 +27,9 @@ class NvmineError(Exception):
     line
         1-based line of a text file.
     column
-        Name of a column, key, field or option.
+        Name of a column, key or field in a file or table.
+    argument
+        Name of the argument to change, or of the field of a policy; the command line names its option.
     row
         0-based row of a table or array.
     query
@@ -42,6 +45,7 @@ class NvmineError(Exception):
         path: str | Path | None = None,
         line: int | None = None,
         column: str | None = None,
+        argument: str | None = None,
         row: int | None = None,
         query: str | int | None = None,
     ) -> None:
@@ -52,6 +56,8 @@ class NvmineError(Exception):
             where.append(f"line {line}")
         if column is not None:
             where.append(f"column {quote(column)}")
+        if argument is not None:
+            where.append(f"argument {quote(argument)}")
         if row is not None:
             where.append(f"row {row}")
         if query is not None:
@@ -62,30 +68,34 @@ class NvmineError(Exception):
         self.path = None if path is None else str(path)
         self.line = line
         self.column = column
+        self.argument = argument
         self.row = row
         self.query = query
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (_rebuild, (type(self), self.message, self.path, self.line, self.column, self.row, self.query))
+        # Keyword-only arguments do not survive the default pickling of exceptions.
+        return partial(type(self), self.message, **self.place), ()
 
+    @property
+    def place(self) -> dict[str, Any]:
+        """Where the error was found, as the keywords of this class."""
+        return {name: getattr(self, name) for name in ("path", "line", "column", "argument", "row", "query")}
 
-def _rebuild(
-    kind: type[NvmineError],
-    message: str,
-    path: str | None,
-    line: int | None,
-    column: str | None,
-    row: int | None,
-    query: str | int | None,
-) -> NvmineError:
-    """Keyword-only arguments do not survive the default pickling of exceptions."""
-    return kind(message, path=path, line=line, column=column, row=row, query=query)
+    def at(self, **place: Any) -> Self:
+        """Returns the same error with another place; what is not given stays as it is."""
+        return type(self)(self.message, **(self.place | place))
 
 
 def quote(text: str) -> str:
     """``text`` in quotes, control characters escaped, cut at 200 characters."""
     shown = text if len(text) <= _LONGEST_QUOTE else text[: _LONGEST_QUOTE - 1] + "…"
     return repr(shown)
+
+
+def reason(error: Exception) -> str:
+    """Give the kind and first line of another library's error, fit for one of ours."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
 class PolicyError(NvmineError, ValueError):

@@ -12,14 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from nvmine import _core
-from nvmine.arrays import Rows, read_column, read_rows, signed, widened
 from nvmine.audit import Audit
 from nvmine.errors import NvmineError, PolicyError, ShapeError
-from nvmine.keys import named, read_keys
+from nvmine.inputs.keys import named, read_keys
+from nvmine.inputs.numbers import thread_count
+from nvmine.inputs.rows import Rows, read_column, read_rows, signed, widened
 from nvmine.negatives import Negatives
 from nvmine.policy import Policy, PolicyFields, takes_policy_fields
 from nvmine.shingles import Shingles, read_shingles
-from nvmine.whole_numbers import thread_count
 
 
 @takes_policy_fields
@@ -131,11 +131,11 @@ def mine(
     """
     chosen = Policy.of(policy, fields)
     if ids is None and identity is None and not ranks:
-        from nvmine import shortlisted
+        from nvmine import shortlist
 
-        depth = shortlisted.needed(scores, chosen)
+        depth = shortlist.needed(scores, chosen)
         if depth is not None:
-            return shortlisted.mine_shortlist(
+            return shortlist.mine_shortlist(
                 scores,
                 pos_scores,
                 depth,
@@ -201,7 +201,7 @@ def mine(
 
 def _wants_reasons(counts: str) -> bool:
     if counts not in ("reasons", "total"):
-        raise PolicyError(f"must be 'reasons' or 'total', not {counts!r}", column="counts")
+        raise PolicyError(f"must be 'reasons' or 'total', not {counts!r}", argument="counts")
     return counts == "reasons"
 
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from nvmine.arrays import Rows
 from nvmine.audit import Audit
 from nvmine.errors import MissingExtraError
-from nvmine.foreign import list_column
+from nvmine.inputs.foreign import list_column
+from nvmine.inputs.rows import Rows
 
 if TYPE_CHECKING:
     import polars as pl

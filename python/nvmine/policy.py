@@ -141,7 +141,7 @@ class Policy:
     def __post_init__(self) -> None:
         for name in ("method", "sampling", "anchor", "on_short", "on_missing"):
             if not isinstance(getattr(self, name), str):
-                raise PolicyError(f"must be a string, not {getattr(self, name)!r}", column=name)
+                raise PolicyError(f"must be a string, not {getattr(self, name)!r}", argument=name)
         for name in ("percentage", "margin", "temperature", "simans_a", "simans_b", *_OPTIONAL_NUMBERS):
             self._set(name, _number(name, getattr(self, name), optional=name in _OPTIONAL_NUMBERS))
         for name in ("n", "first", "bins", "shift", "seed"):
@@ -232,7 +232,7 @@ class Policy:
         known = [field.name for field in fields(cls)]
         for name in stored:
             if name not in known:
-                raise PolicyError(f"no such field; the fields are {', '.join(known)}", column=str(name))
+                raise PolicyError(f"no such field; the fields are {', '.join(known)}", argument=str(name))
         return cls(**stored)
 
     @classmethod
@@ -280,7 +280,7 @@ def _number(name: str, value: Any, *, optional: bool) -> float | None:
             return float(value)
         except (TypeError, ValueError, OverflowError):
             pass
-    raise PolicyError(f"must be a number, not {value!r}", column=name)
+    raise PolicyError(f"must be a number, not {value!r}", argument=name)
 
 
 def _whole(name: str, value: Any, *, optional: bool) -> int | None:
@@ -294,5 +294,5 @@ def _whole(name: str, value: Any, *, optional: bool) -> int | None:
         else:
             if 0 <= whole < 2**64:
                 return whole
-            raise PolicyError(f"must lie in [0, 2**64), not {whole}", column=name)
-    raise PolicyError(f"must be a whole number, not {value!r}", column=name)
+            raise PolicyError(f"must lie in [0, 2**64), not {whole}", argument=name)
+    raise PolicyError(f"must be a whole number, not {value!r}", argument=name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -12,15 +14,17 @@ import numpy.typing as npt
 
 from nvmine import _core
 from nvmine.errors import DtypeError, PolicyError, ShapeError
-from nvmine.ragged import take_rows
-from nvmine.whole_numbers import thread_count, whole_number
-from nvmine.words import words_of
+from nvmine.inputs.numbers import thread_count, whole_number
+from nvmine.inputs.rows import take_rows
 
 WORDS = 3
 """Words of a shingle, where nothing else is said."""
 
 # A longer run of words than any text needs; beyond it lies a mistaken argument.
 _MOST_WORDS = 1 << 20
+
+# Runs of what Unicode calls letters and numbers; the underscore, which Python counts among them, separates.
+_WORD = re.compile(r"[^\W_]+")
 
 # Texts whose words are held at once.
 _BLOCK = 1 << 15
@@ -63,19 +67,19 @@ class Shingles:
         for name, dtype in (("offsets", np.int64), ("values", np.uint64)):
             array = getattr(self, name)
             if not isinstance(array, np.ndarray) or array.dtype != dtype:
-                raise DtypeError(f"must be an array of {np.dtype(dtype)}", column=name)
+                raise DtypeError(f"must be an array of {np.dtype(dtype)}", argument=name)
             if array.ndim != 1:
-                raise ShapeError(f"must have one dimension, not {array.ndim}", column=name)
+                raise ShapeError(f"must have one dimension, not {array.ndim}", argument=name)
             object.__setattr__(self, name, np.require(array, dtype, ["C", "ALIGNED"]))
         offsets, values = self.offsets, self.values
         if not len(offsets) or offsets[0] != 0 or offsets[-1] != len(values) or (np.diff(offsets) < 0).any():
-            raise ShapeError(f"must ascend from 0 to the {len(values)} values", column="offsets")
+            raise ShapeError(f"must ascend from 0 to the {len(values)} values", argument="offsets")
         falls = values[1:] <= values[:-1]
         # The first hash of a text may be less than the last one of the text before.
         starts = offsets[1:-1]
         falls[starts[(starts > 0) & (starts < len(values))] - 1] = False
         if falls.any():
-            raise ShapeError("must ascend within a text", column="values")
+            raise ShapeError("must ascend within a text", argument="values")
 
     @classmethod
     def of(cls, texts: Sequence[str], words: int = WORDS, *, threads: int | None = None) -> Shingles:
@@ -110,7 +114,7 @@ class Shingles:
         """
         size, threads = whole_number("words", words, _MOST_WORDS), thread_count(threads)
         if isinstance(texts, str | bytes):
-            raise DtypeError("expected a sequence of texts, not one text", column="texts")
+            raise DtypeError("expected a sequence of texts, not one text", argument="texts")
         blocks = [_core.shingles(block, size, threads=threads) for block in _blocks_of_words(texts)]
         counts = [np.zeros(1, np.int64), *(counts for counts, _ in blocks)]
         values = [np.empty(0, np.uint64), *(values for _, values in blocks)]
@@ -146,7 +150,7 @@ def read_shingles(passages: Any, queries: Any, threads: int | None) -> tuple[Shi
         They hold something else than texts.
     """
     if passages is None:
-        raise PolicyError("compares texts: give passage_texts, a Shingles or texts by id", column="near_duplicate")
+        raise PolicyError("compares texts: give passage_texts, a Shingles or texts by id", argument="near_duplicate")
     given = [texts.words for texts in (passages, queries) if isinstance(texts, Shingles)]
     size = given[0] if given else WORDS
     if any(other != size for other in given):
@@ -166,6 +170,30 @@ def _blocks_of_words(texts: Iterable[str]) -> Iterator[list[str]]:
     while block := list(islice(rows, _BLOCK)):
         for row, text in enumerate(block, done):
             if not isinstance(text, str):
-                raise DtypeError(f"expected a text, not {type(text).__name__}", column="texts", row=row)
+                raise DtypeError(f"expected a text, not {type(text).__name__}", argument="texts", row=row)
         done += len(block)
         yield [" ".join(words_of(text)) for text in block]
+
+
+def normalise(text: str) -> str:
+    """Return what identity compares: NFC, runs of white space as one space, none at the ends, case folded.
+
+    Examples
+    --------
+    >>> normalise("  Cafe\u0301  du Nord ")
+    'café du nord'
+    """
+    folded = " ".join(unicodedata.normalize("NFC", text).split()).casefold()
+    # Case folding may leave a letter and its accent apart.
+    return unicodedata.normalize("NFC", folded)
+
+
+def words_of(text: str) -> list[str]:
+    """Return the runs of letters and digits of the normalised text, in order.
+
+    Examples
+    --------
+    >>> words_of("The  Nile, 6650 km!")
+    ['the', 'nile', '6650', 'km']
+    """
+    return _WORD.findall(normalise(text))

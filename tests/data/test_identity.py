@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nvmine.data.dataset import Dataset
+from nvmine.data.dataset import Dataset, compressed_rows
 from nvmine.data.identity import identity_classes, self_passages
-from nvmine.data.labels import compressed_rows
-from nvmine.words import normalise
+from nvmine.shingles import normalise
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | st.text("aAeE\u0301\u00e9\u00c9ßsS \u2028\t")
 

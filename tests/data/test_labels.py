@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nvmine.data.labels import compressed_rows
+from nvmine.data.dataset import compressed_rows
 
 
 @given(st.lists(st.lists(st.integers(0, 2**62))))

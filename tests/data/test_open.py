@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pytest
 
+import polars as pl
 from nvmine.data import huggingface, open_dataset
-from nvmine.data.tables import list_table
+from nvmine.data.formats.tables import list_table
 from nvmine.errors import DataError, PolicyError
 
 FRAME = pl.DataFrame({"query": ["a", "b"], "positive": ["x", "y"]})
@@ -87,13 +87,13 @@ def test_options_that_would_be_ignored(beir_folder: Callable[..., Path], option:
     for data in (beir_folder(), open_dataset(FRAME)):
         with pytest.raises(DataError, match="is for pairs") as caught:
             open_dataset(data, **{option: "text"})
-        assert caught.value.column == option
+        assert caught.value.argument == option
 
 
 def test_unknown_on_missing() -> None:
     with pytest.raises(PolicyError, match="expected 'raise' or 'skip', found 'drop'") as caught:
         open_dataset(FRAME, on_missing="drop")  # type: ignore[arg-type]
-    assert caught.value.column == "on_missing"
+    assert caught.value.argument == "on_missing"
 
 
 def test_importing_loads_no_heavy_library() -> None:

@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 import pytest
 
+import polars as pl
 from nvmine.data import vector_files
 from nvmine.data.dataset import Taken
 from nvmine.data.vector_files import open_vectors
 from nvmine.data.vectors import widened
 from nvmine.errors import DataError, DtypeError, MissingExtraError
-from nvmine.foreign import Bfloat16
+from nvmine.inputs.foreign import Bfloat16
 
 VECTORS = np.random.default_rng(0).standard_normal((7, 3))
 

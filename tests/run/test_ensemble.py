@@ -6,14 +6,15 @@ import json
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 import pytest
 
 import checker
 import nvmine
+import polars as pl
 from nvmine.data import Dataset, open_dataset
 from nvmine.errors import PolicyError, RunError, ScoreError
-from nvmine.run import check, check_run, summary_text, work
+from nvmine.run import check_run, single, summary_text
+from nvmine.run.proof import check
 from nvmine.teachers import CallableJudge, PairScorer, RankedTeacher
 from vectors_teacher import WordTeacher
 
@@ -106,13 +107,13 @@ def test_adding_a_teacher_mines_only_that_one(small: Dataset, tmp_path: Path, mo
     nvmine.mine_dataset(small, out=out, teacher=first[:2], depth=30, progress=False)
     before = {p: p.stat().st_mtime_ns for p in (out / "teachers").rglob("*") if p.is_file()}
     encoded: list[str] = []
-    prepare = work.prepare
+    prepare = single.prepare
 
     def counted(workspace: object, tutor: WordTeacher, *rest: object) -> None:
         encoded.append(tutor.name)
         prepare(workspace, tutor, *rest)
 
-    monkeypatch.setattr(work, "prepare", counted)
+    monkeypatch.setattr(single, "prepare", counted)
     grown = nvmine.mine_dataset(small, out=out, teacher=first, depth=30, progress=False)
     assert encoded == ["third"]
     assert {p: p.stat().st_mtime_ns for p in before} == before

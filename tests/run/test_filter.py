@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 import pytest
 
 import checker
 import nvmine
+import polars as pl
 from nvmine.data import Dataset
 from nvmine.errors import PolicyError, RunError
-from nvmine.run import check_run, kept, searching, stages
+from nvmine.run import check_run, searching, shards
+from nvmine.run.candidates import kept
 from vectors_teacher import WordTeacher
 
 POLICIES: dict[str, dict[str, Any]] = {
@@ -41,7 +42,7 @@ def mined(data: Dataset, out: Path, **options: Any) -> nvmine.Run:
 def test_equals_mining_afresh(
     small: Dataset, tmp_path: Path, first: str, fields: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nvmine.run.workspace.SHARD_ROWS", 50)
+    monkeypatch.setattr("nvmine.run.store.workspace.SHARD_ROWS", 50)
     source = mined(small, tmp_path / "source", depth=7, **POLICIES[first])
     before = contents(tmp_path / "source")
     afresh = mined(small, tmp_path / "afresh", depth=7, **fields)
@@ -109,10 +110,10 @@ def test_files_that_both_hold_are_one(small: Dataset, tmp_path: Path) -> None:
 
 
 def test_interrupted_it_goes_on(small: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nvmine.run.workspace.SHARD_ROWS", 30)
+    monkeypatch.setattr("nvmine.run.store.workspace.SHARD_ROWS", 30)
     mined(small, tmp_path / "source", depth=6)
     whole = nvmine.filter_run(tmp_path / "source", out=tmp_path / "whole", percentage=0.6, progress=False)
-    results_table = stages.results_table
+    results_table = shards.results_table
     calls = []
 
     def failing(*arguments: Any) -> Any:
@@ -122,7 +123,7 @@ def test_interrupted_it_goes_on(small: Dataset, tmp_path: Path, monkeypatch: pyt
         return results_table(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(stages, "results_table", failing)
+        patch.setattr(shards, "results_table", failing)
         with pytest.raises(KeyboardInterrupt):
             nvmine.filter_run(tmp_path / "source", out=tmp_path / "run", percentage=0.6, progress=False)
     run = nvmine.filter_run(tmp_path / "source", out=tmp_path / "run", percentage=0.6, progress=False)

@@ -19,7 +19,7 @@ import pytest
 
 import nvmine
 from nvmine.errors import RunError
-from nvmine.run import storage
+from nvmine.run.store import storage
 from vectors_teacher import WordTeacher
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -31,9 +31,9 @@ TESTS = Path(__file__).resolve().parents[1]
 DRIVER = """
 import os, signal, sys
 sys.path.insert(0, {tests!r})
-import nvmine.run.workspace as workspace
+import nvmine.run.store.workspace as workspace
 workspace.SHARD_ROWS = 40
-import nvmine.run.rescoring as rescoring
+import nvmine.run.candidates.rescoring as rescoring
 rescoring.PAIRS_AT_ONCE = 64
 import nvmine.search.exact as exact
 exact.find_spec = lambda name: None

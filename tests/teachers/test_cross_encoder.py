@@ -13,7 +13,7 @@ import pytest
 
 from nvmine.errors import MissingExtraError, TeacherError
 from nvmine.teachers import CrossEncoderTeacher, DenseTeacher
-from nvmine.teachers.checkpoint import find_checkpoint
+from nvmine.teachers.models.checkpoint import find_checkpoint
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")

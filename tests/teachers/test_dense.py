@@ -102,7 +102,7 @@ def test_max_length_cuts_texts(plain_model: Path) -> None:
 
 @pytest.mark.parametrize("has_units", [True, False])
 def test_auto_is_bfloat16_where_it_is_fast(plain_model: Path, monkeypatch: pytest.MonkeyPatch, has_units: bool) -> None:
-    monkeypatch.setattr("nvmine.teachers.loading.has_bfloat16_units", lambda _: has_units)
+    monkeypatch.setattr("nvmine.teachers.models.loading.has_bfloat16_units", lambda _: has_units)
     teacher = load(plain_model, dtype="auto")
     assert teacher.describe()["dtype"] == ("bfloat16" if has_units else "float32")
     vectors, exact = (each.encode_passages(TEXTS).astype(np.float64) for each in (teacher, load(plain_model)))

@@ -88,4 +88,4 @@ def test_description() -> None:
 def test_seeds_that_are_none(seed: object, message: str) -> None:
     with pytest.raises(TeacherError, match=message) as caught:
         RandomTeacher(seed=seed)  # type: ignore[arg-type]
-    assert caught.value.column == "seed"
+    assert caught.value.argument == "seed"

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nvmine.data import Dataset, trec
+import polars as pl
+from nvmine.data import Dataset
+from nvmine.data.formats import trec
 from nvmine.errors import DataError, DtypeError
 from nvmine.teachers import RankedTeacher
 from nvmine.teachers.ranked import RankedLists

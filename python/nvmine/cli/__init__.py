@@ -12,7 +12,7 @@ import sys
 import typer
 
 from nvmine.cli import mine, runs
-from nvmine.cli.app import app
+from nvmine.cli.app import app, in_options
 from nvmine.errors import NvmineError
 
 __all__ = ["app", "main", "mine", "runs"]
@@ -26,7 +26,7 @@ def main() -> None:
     try:
         app()
     except NvmineError as error:
-        typer.echo(f"nvmine: {type(error).__name__}: {error}", err=True)
+        typer.echo(f"nvmine: {type(error).__name__}: {in_options(error)}", err=True)
         sys.exit(2)
     except KeyboardInterrupt:
         typer.echo("nvmine: interrupted; the same command starts again, or continues a run folder", err=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nvmine import __version__
-from nvmine.errors import DataError
+from nvmine.errors import DataError, NvmineError, TeacherError, quote
 
 if TYPE_CHECKING:
     from nvmine.run import Run
@@ -38,7 +39,33 @@ def refuse(context: typer.Context, names: Iterable[str], other: str) -> None:
     for name in names:
         source = context.get_parameter_source(name)
         if source is not None and source.name == "COMMANDLINE":
-            raise DataError(f"this option has no meaning with {other}", column="--" + name.replace("_", "-"))
+            raise DataError(f"this option has no meaning with {other}", argument=name)
+
+
+# Arguments whose option has another name.
+_OPTIONS = {"method": {TeacherError: "--bm25-method"}}
+
+
+def in_options(error: NvmineError) -> str:
+    """Returns the text of an error with every argument as the option that sets it.
+
+    ``argument 'passage_column'`` becomes ``--passage-column``, and a way out such as ``on_missing='skip'`` becomes
+    ``--on-missing skip``.
+    """
+    commands = typer.main.get_command(app).commands.values()  # type: ignore[attr-defined]
+    known = {parameter.name for command in commands for parameter in command.params}
+
+    def option(name: str) -> str:
+        return _OPTIONS.get(name, {}).get(type(error), "--" + name.replace("_", "-"))
+
+    def assigned(match: re.Match[str]) -> str:
+        name, value = match["name"], match["value"] or ""
+        return f"{option(name)} {value}".rstrip() if name in known else match[0]
+
+    text = str(error)
+    if error.argument is not None:
+        text = text.replace(f"argument {quote(error.argument)}", option(error.argument), 1)
+    return re.sub(r"\b(?P<name>[a-z_]+)=(?P<quote>['\"]?)(?P<value>[\w.]+)?(?P=quote)", assigned, text)
 
 
 def tell(run: Run, out: Path, state: str) -> None:

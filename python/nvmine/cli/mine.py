@@ -171,7 +171,7 @@ def mine(
         )
         return
     from nvmine.run import mine_dataset
-    from nvmine.run.manifest import NAME, Manifest
+    from nvmine.run.store.manifest import NAME, Manifest
     from nvmine.teachers import CrossEncoderTeacher, RankedTeacher, VectorsTeacher, open_teachers
 
     refuse(context, _RANKED_ONLY if candidates is None else ["qrels"], "DATA")
@@ -194,7 +194,9 @@ def mine(
         refuse(context, ["how", "duplicates"], "a single teacher")
     for name in from_files:
         if name not in names:
-            raise TeacherError(f"its file is given, but it is none of the teachers; add --teacher {name}", column=name)
+            raise TeacherError(
+                f"its file is given, but it is none of the teachers; add --teacher {name}", argument="teacher"
+            )
     model = {
         "device": None if devices is None else devices[0],
         "dtype": dtype,
@@ -266,7 +268,7 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _mine_lists(candidates: Path, qrels: Path | None, *, out: Path, policy: Policy, **options: Any) -> None:
-    from nvmine.ranked import mine_ranked
+    from nvmine.polars.ranked import mine_ranked
 
     mined = mine_ranked(candidates, qrels, out=out, policy=policy, **options)
     typer.echo(f"{out} is mined: {mined.negatives:,} negatives for {mined.queries:,} queries")

@@ -12,7 +12,7 @@ from nvmine.cli.app import ENSEMBLE, JUDGE, SEARCH, app, option, tell
 from nvmine.cli.policy_options import takes_policy
 from nvmine.ensemble import Duplicates, How
 from nvmine.errors import DataError, quote
-from nvmine.teachers.judge import OnRelevant
+from nvmine.judges.judge import OnRelevant
 
 
 @app.command(name="filter")
@@ -111,9 +111,9 @@ def judge(
     nvmine judge run --model gpt-4.1-mini --base-url https://api.openai.com/v1 --price-in 0.4 --price-out 1.6
     --max-cost 5 --out judged
     """
+    from nvmine.judges.judge import PROMPT
     from nvmine.run import judge_run
     from nvmine.teachers import ChatJudge
-    from nvmine.teachers.judge import PROMPT
 
     asked = ChatJudge(
         model,
@@ -148,7 +148,7 @@ def _json_object(text: str) -> dict[str, Any]:
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise DataError(f"must be a JSON object, not {quote(text)}", column="--extra-body")
+        raise DataError(f"must be a JSON object, not {quote(text)}", argument="extra_body")
     return found
 
 
@@ -192,6 +192,6 @@ def demo(
 
     A query is a docstring's first line, its positive the rest of the docstring, and the corpus all of them.
     """
-    from nvmine.demo import run_demo
+    from nvmine.cli.demo import run_demo
 
     typer.echo(run_demo(model, out))

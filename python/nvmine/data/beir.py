@@ -16,10 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from nvmine.data.dataset import Dataset, Taken
-from nvmine.data.jsonl import Record, id_field, read_jsonl, text_field
-from nvmine.data.labels import OnMissing, compressed_rows
-from nvmine.data.lines import read_lines
+from nvmine.data.dataset import Dataset, OnMissing, Taken, compressed_rows
+from nvmine.data.formats.jsonl import Record, id_field, read_jsonl, text_field
+from nvmine.data.formats.lines import read_lines
 from nvmine.errors import DataError, quote
 
 _HEADER = ["query-id", "corpus-id", "score"]

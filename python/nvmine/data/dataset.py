@@ -9,12 +9,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 Int64Array = npt.NDArray[np.int64]
+OnMissing = Literal["raise", "skip"]
+"""What a reader does with a query that has no positive."""
 
 
 class Taken(NamedTuple):
@@ -67,6 +69,27 @@ class Dataset:
             "corpus": _digest_texts(self.passage_ids, self.passage_texts),
             "qrels": labels.hexdigest(),
         }
+
+
+def compressed_rows(rows: Iterable[Iterable[int]]) -> tuple[Int64Array, Int64Array]:
+    """Put rows of different lengths end to end, each ascending and without repetition.
+
+    Returns
+    -------
+    offsets, values
+        int64; row r is ``values[offsets[r]:offsets[r + 1]]``.
+
+    Examples
+    --------
+    >>> compressed_rows([[5, 2, 5], [], [1]])
+    (array([0, 2, 2, 3]), array([2, 5, 1]))
+    """
+    values: list[int] = []
+    offsets = [0]
+    for row in rows:
+        values.extend(sorted(set(row)))
+        offsets.append(len(values))
+    return np.array(offsets, np.int64), np.array(values, np.int64)
 
 
 def _digest_texts(ids: Iterable[str], texts: Iterable[str]) -> str:

@@ -2,7 +2,7 @@
 
 Rows come through the library itself, so that selections, filters and sorts which a dataset keeps as an index are
 honoured; the Arrow files of the folder alone would give the rows before them. Needs the extra ``datasets``. Prefer
-Parquet (:mod:`nvmine.data.tables`) where you may choose: it needs no extra.
+Parquet (:mod:`nvmine.data.formats.tables`) where you may choose: it needs no extra.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 
-from nvmine.data.tables import Row, Table
+from nvmine.data.formats.tables import Row, Table
 from nvmine.errors import DataError, MissingExtraError, quote
 
 _BATCH = 1000

@@ -14,9 +14,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from nvmine.data.dataset import Dataset, Int64Array
-from nvmine.data.labels import compressed_rows
-from nvmine.words import normalise
+from nvmine.data.dataset import Dataset, Int64Array, compressed_rows
+from nvmine.shingles import normalise
 
 
 def identity_classes(texts: Iterable[str]) -> Int64Array:

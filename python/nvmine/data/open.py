@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, get_args
 
 from nvmine.data import huggingface
 from nvmine.data.beir import read_beir
-from nvmine.data.dataset import Dataset
-from nvmine.data.labels import OnMissing
+from nvmine.data.dataset import Dataset, OnMissing
+from nvmine.data.formats.tables import SUFFIXES, Table, frame_table, list_table, open_table, table_suffix
 from nvmine.data.pairs import read_pairs
-from nvmine.data.tables import SUFFIXES, Table, frame_table, list_table, open_table, table_suffix
 from nvmine.errors import DataError, PolicyError, quote
 
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ def open_dataset(
     """
     if on_missing not in get_args(OnMissing):
         expected = " or ".join(map(quote, get_args(OnMissing)))
-        raise PolicyError(f"expected {expected}, found {on_missing!r}", column="on_missing")
+        raise PolicyError(f"expected {expected}, found {on_missing!r}", argument="on_missing")
     pair_options = {"query_column": query_column, "positive_column": positive_column, "corpus": corpus}
     if isinstance(data, Dataset):
         _refuse(pair_options, "a Dataset", data.name)
@@ -94,7 +93,7 @@ def _has(folder: Path, marks: Sequence[str]) -> bool:
 def _refuse(options: Mapping[str, object], kind: str, name: str | Path) -> None:
     for option, value in options.items():
         if value is not None:
-            raise DataError(f"{option}= is for pairs; this is {kind}", path=name, column=option)
+            raise DataError(f"is for pairs; this is {kind}", path=name, argument=option)
 
 
 def _table_at(data: str | Path, split: str) -> Table:

@@ -8,10 +8,9 @@ one. Prefer the BEIR layout (:mod:`nvmine.data.beir`) for data that has ids and 
 
 from __future__ import annotations
 
-from nvmine.data.dataset import Dataset
-from nvmine.data.jsonl import as_id, kind
-from nvmine.data.labels import OnMissing, compressed_rows
-from nvmine.data.tables import Table
+from nvmine.data.dataset import Dataset, OnMissing, compressed_rows
+from nvmine.data.formats.jsonl import as_id, kind
+from nvmine.data.formats.tables import Table
 from nvmine.errors import DataError, quote
 
 DEFAULT_COLUMNS = (
@@ -62,7 +61,7 @@ def read_pairs(
 
     Examples
     --------
-    >>> from nvmine.data.tables import list_table
+    >>> from nvmine.data.formats.tables import list_table
     >>> rows = [("who?", "she"), ("where?", ["here", "there"]), ("who?", "he")]
     >>> data = read_pairs(list_table(rows, ["query", "positive"], "pairs"))
     >>> data.query_ids, data.passage_ids, data.positives(0)

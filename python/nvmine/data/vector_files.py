@@ -18,14 +18,14 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
-from nvmine.data import columns
+import polars as pl
 from nvmine.data.dataset import Taken
-from nvmine.data.scan import scan, unreadable
+from nvmine.data.formats import columns
+from nvmine.data.formats.scan import scan, unreadable
 from nvmine.errors import DataError, DtypeError, quote
 from nvmine.extras import require
-from nvmine.foreign import Array, Bfloat16
+from nvmine.inputs.foreign import Array, Bfloat16
 
 Int64Array = npt.NDArray[np.int64]
 
@@ -43,7 +43,7 @@ class VectorFile:
     path
         The file.
     vectors
-        ``(rows, dimension)``, memory-mapped: float16, bfloat16 (its bits, see :mod:`nvmine.foreign`), float32, or, from
+        ``(rows, dimension)``, memory-mapped: float16, bfloat16 (its bits, see :mod:`nvmine.inputs.foreign`), float32, or, from
         npy and safetensors, float64. Not looked at yet: they may hold NaN.
     ids
         Of the rows, as text, each once; None where the file has none.

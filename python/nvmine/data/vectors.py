@@ -1,6 +1,6 @@
 """Vectors of a whole collection, held as shards that may be memory-mapped files.
 
-A shard is an ordinary ``(rows, dimension)`` array of float16, bfloat16 (its bits, see :mod:`nvmine.foreign`) or
+A shard is an ordinary ``(rows, dimension)`` array of float16, bfloat16 (its bits, see :mod:`nvmine.inputs.foreign`) or
 float32; the collection is their rows in order. Only the block that is asked for is brought into memory, widened to
 float32.
 """
@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nvmine.errors import DtypeError, ShapeError
-from nvmine.foreign import Array, Bfloat16, type_name
-from nvmine.ragged import offsets_of
+from nvmine.inputs.foreign import Array, Bfloat16, type_name
+from nvmine.inputs.rows import offsets_of
 
 Float32Array = npt.NDArray[np.float32]
 

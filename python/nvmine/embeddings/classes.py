@@ -7,8 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from nvmine.arrays import Rows
-from nvmine.ragged import offsets_of
+from nvmine.inputs.rows import Rows, offsets_of
 
 Int64Array = npt.NDArray[np.int64]
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nvmine.arrays import Rows
 from nvmine.data import Vectors
-from nvmine.keys import Keys
+from nvmine.inputs.keys import Keys
+from nvmine.inputs.rows import Rows
 from nvmine.shingles import Shingles
 
 Int64Array = npt.NDArray[np.int64]

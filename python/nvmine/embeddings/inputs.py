@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from nvmine.arrays import Rows, read_rows, signed
 from nvmine.data import Vectors
 from nvmine.errors import DtypeError, IdError, ShapeError
-from nvmine.foreign import Bfloat16, to_numpy, type_name
-from nvmine.ragged import offsets_of
+from nvmine.inputs.foreign import Bfloat16, to_numpy, type_name
+from nvmine.inputs.rows import Rows, offsets_of, read_rows, signed
 
 
 def read_vectors(name: str, data: Any) -> Vectors:

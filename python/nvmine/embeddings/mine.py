@@ -11,17 +11,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal, Unpack
 
-from nvmine.arrays import read_column, signed
 from nvmine.embeddings.collection import Collection
 from nvmine.embeddings.inputs import read_passages, read_vectors
 from nvmine.embeddings.search import Searching, mine_collection
 from nvmine.errors import PolicyError, ShapeError
-from nvmine.keys import read_keys
+from nvmine.inputs.keys import read_keys
+from nvmine.inputs.numbers import thread_count, whole_number
+from nvmine.inputs.rows import read_column, signed
 from nvmine.negatives import Negatives
 from nvmine.policy import Policy, PolicyFields, takes_policy_fields
 from nvmine.search import parse_memory
 from nvmine.shingles import read_shingles
-from nvmine.whole_numbers import thread_count, whole_number
 
 # Deeper lists are the whole matrix of scores, which `nvmine.mine` takes.
 MOST_KEPT = 1 << 20
@@ -124,7 +124,7 @@ def mine_embeddings(
     """
     chosen = Policy.of(policy, fields)
     if similarity not in ("dot", "cosine"):
-        raise PolicyError(f"must be 'dot' or 'cosine', not {similarity!r}", column="similarity")
+        raise PolicyError(f"must be 'dot' or 'cosine', not {similarity!r}", argument="similarity")
     kept = 0 if depth is None else whole_number("depth", depth, MOST_KEPT)
     searching = Searching(parse_memory(memory), similarity == "cosine", device, thread_count(threads), kept)
     own, passages = read_vectors("queries", queries), read_vectors("corpus", corpus)

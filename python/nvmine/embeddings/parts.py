@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from nvmine.arrays import Rows
 from nvmine.audit import REASONS, Audit
 from nvmine.embeddings.collection import Collection
+from nvmine.inputs.rows import Rows
 from nvmine.negatives import Candidates, Negatives
 from nvmine.search import Found
 

@@ -14,17 +14,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from nvmine.arrays import Rows
 from nvmine.audit import REASONS
 from nvmine.embeddings.classes import Classes
 from nvmine.embeddings.collection import Collection
 from nvmine.embeddings.parts import Parts
 from nvmine.errors import NvmineError, SearchError
-from nvmine.keys import named
+from nvmine.inputs.keys import named
+from nvmine.inputs.rows import Rows, offsets_of
 from nvmine.mining import mine
 from nvmine.negatives import Negatives
 from nvmine.policy import Policy
-from nvmine.ragged import offsets_of
 from nvmine.search import Found, Sought, rescore, search_blocks
 
 Int64Array = npt.NDArray[np.int64]

@@ -12,9 +12,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-import polars as pl
 from polars.plugins import register_plugin_function
 
+import polars as pl
 from nvmine import _core
 from nvmine.errors import PolicyError
 from nvmine.policy import Policy, PolicyFields, takes_policy_fields
@@ -90,14 +90,14 @@ def mine(
         raise PolicyError(
             "'each' gives a row a positive, an expression a row a row; explode pos_scores before, leave pos_ids a "
             "list, and use 'min'",
-            column="anchor",
+            argument="anchor",
         )
     refuse_texts(chosen)
     if chosen.sampling != "top" and query_ids is None:
         raise PolicyError(
             f"{chosen.sampling!r} draws by the query's key: give query_ids; the number of a row in a piece of the "
             "frame is no key",
-            column="sampling",
+            argument="sampling",
         )
     given = {
         "scores": scores,
@@ -129,5 +129,5 @@ def refuse_texts(policy: Policy) -> None:
     if policy.near_duplicate is not None:
         raise PolicyError(
             "compares texts, and here are none; use nvmine.mine with passage_texts, or nvmine.mine_dataset",
-            column="near_duplicate",
+            argument="near_duplicate",
         )

@@ -6,15 +6,14 @@ from collections.abc import Iterator
 from typing import Unpack
 
 import polars as pl
-
-from nvmine.errors import DataError, DtypeError, quote
+from nvmine.data.formats.stream import streamed
+from nvmine.data.ranked_forms import long_form
+from nvmine.inputs.numbers import thread_count
 from nvmine.polars.expression import refuse_texts
 from nvmine.polars.positives import read_positives
 from nvmine.polars.rows import LongRule, results_schema
-from nvmine.polars.stream import Source, streamed
 from nvmine.polars.whole import whole_queries
 from nvmine.policy import Policy, PolicyFields, takes_policy_fields
-from nvmine.whole_numbers import thread_count
 
 # Candidates mined at once: enough to keep all threads busy, few enough to hold.
 BATCH = 2**20
@@ -127,28 +126,3 @@ def mine_long(
             yield rule.mine(rows).rename({"query": query})
 
     return streamed(tables, results_schema(schema, chosen, query))
-
-
-def long_form(lf: pl.LazyFrame, *, query: str, passage: str, score: str) -> Source:
-    """The three columns of the candidates under the names of their roles.
-
-    Raises
-    ------
-    DataError
-        A column is missing.
-    DtypeError
-        A column holds something else than ids or scores.
-    """
-    schema = lf.collect_schema()
-    for name in (query, passage, score):
-        if name not in schema:
-            raise DataError(f"no such column; the columns are: {', '.join(map(quote, schema))}", column=name)
-        kind, expected = schema[name], "numbers" if name == score else "whole numbers or String"
-        fits = kind.is_float() or kind.is_integer() if name == score else kind.is_integer() or kind == pl.String
-        if not fits:
-            raise DtypeError(f"holds {kind}, expected {expected}; cast the column", column=name)
-    columns = {"query": pl.col(query), "passage": pl.col(passage), "score": pl.col(score)}
-    if schema[query] in (pl.Int128, getattr(pl, "UInt128", pl.Int128)):
-        # Keys of the draws have 64 bits.
-        columns["query"] = pl.col(query).cast(pl.Int64)
-    return Source(lf, columns)

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import polars as pl
 
 import nvmine.mining
+import polars as pl
 from nvmine.audit import REASONS
 from nvmine.errors import DataError, NvmineError
-from nvmine.foreign import list_column
+from nvmine.inputs.foreign import list_column
 from nvmine.negatives import Negatives
 from nvmine.policy import Policy
 
@@ -142,7 +142,7 @@ def mine_lists(lists: pl.DataFrame, policy: Policy, threads: int | None) -> Nega
             threads=threads,
         )
     except NvmineError as error:
-        raise type(error)(error.message, query=error.query, column=error.column) from None
+        raise error.at(row=None) from None
 
 
 def totals(negatives: Negatives, n: int) -> Counter[str]:

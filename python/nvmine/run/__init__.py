@@ -1,15 +1,15 @@
 """Runs: the stages put together, and the folder they write."""
 
-from nvmine.run.check import Summary, check_run
+from nvmine.run.agreement import agreement, agreement_text
+from nvmine.run.backends import Teacher
+from nvmine.run.candidates.rescoring import Rescorer
 from nvmine.run.ensemble import ensemble_runs
 from nvmine.run.filter import filter_run
-from nvmine.run.folder import Run, open_run
-from nvmine.run.judging import judge_run
-from nvmine.run.overlap import agreement, agreement_text
-from nvmine.run.pipeline import mine_dataset
-from nvmine.run.prepare import Teacher
-from nvmine.run.rescoring import Rescorer
-from nvmine.run.summary import summary_text
+from nvmine.run.judge import judge_run
+from nvmine.run.mine import mine_dataset
+from nvmine.run.proof.check import Summary, check_run
+from nvmine.run.proof.summary import summary_text
+from nvmine.run.store.folder import Run, open_run
 
 __all__ = [
     "Rescorer",

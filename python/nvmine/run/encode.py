@@ -5,17 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from nvmine.data import Vectors
-from nvmine.run.manifest import Manifest
+from nvmine.devices import share_out
+from nvmine.files import array_writer
 from nvmine.run.progress import Progress
-from nvmine.run.storage import mapped
-from nvmine.run.workspace import Workspace, shard_ranges
-from nvmine.share import share_out
+from nvmine.run.store.manifest import Manifest
+from nvmine.run.store.storage import mapped
+from nvmine.run.store.workspace import Workspace, shard_ranges
 
 FloatArray = npt.NDArray[np.floating]
 Side = Literal["queries", "corpus"]
@@ -46,13 +47,3 @@ def stored_vectors(root: Path, manifest: Manifest, side: Side) -> Vectors:
     """The vectors of one side, mapped from the run folder."""
     of_side = re.compile(rf"embeddings/[^/]+/{side}-\d+\.npy")
     return Vectors([mapped(root, name) for name in sorted(filter(of_side.fullmatch, manifest.shards))])
-
-
-def array_writer(values: npt.NDArray[Any]) -> Callable[[Path], None]:
-    """What writes an array, as npy, to the path it is given."""
-
-    def write(path: Path) -> None:
-        with path.open("wb") as file:
-            np.save(file, values, allow_pickle=False)
-
-    return write

@@ -18,26 +18,27 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
+import polars as pl
 from nvmine.ensemble import Duplicates, How, ensemble
 from nvmine.errors import InternalError, PolicyError, RunError, ScoreError
+from nvmine.files import read_table, table_writer
+from nvmine.inputs.numbers import thread_count, whole_number
 from nvmine.mining import mine
 from nvmine.negatives import Negatives
-from nvmine.run.folder import MEMBERS, Run
-from nvmine.run.kept import stored_dataset, take_over
-from nvmine.run.labels import Labels
-from nvmine.run.manifest import Manifest
-from nvmine.run.positives import with_positives
-from nvmine.run.prepare import Teacher
+from nvmine.run.backends import Teacher
+from nvmine.run.candidates.kept import stored_dataset, take_over
+from nvmine.run.candidates.labels import Labels
+from nvmine.run.candidates.positives import with_positives
 from nvmine.run.progress import Progress
-from nvmine.run.results import Pairs, mine_candidates, negatives_name, read_table, writer
-from nvmine.run.stages import Totals
-from nvmine.run.storage import inside
-from nvmine.run.texts import store_texts
-from nvmine.run.work import Work
-from nvmine.run.workspace import TEXTS, Workspace, open_workspace, shard_ranges
-from nvmine.whole_numbers import thread_count, whole_number
+from nvmine.run.results import Pairs, mine_candidates, negatives_name
+from nvmine.run.shards import Totals
+from nvmine.run.single import Work
+from nvmine.run.store.folder import MEMBERS, Run
+from nvmine.run.store.manifest import Manifest
+from nvmine.run.store.storage import inside
+from nvmine.run.store.texts import store_texts
+from nvmine.run.store.workspace import TEXTS, Workspace, open_workspace, shard_ranges
 
 _NOTHING = mine(np.zeros((0, 1), np.float32), np.zeros(0, np.float32), n=1)
 
@@ -102,7 +103,7 @@ def ensemble_runs(
     opened = [run if isinstance(run, Run) else Run.open(run) for run in runs]
     sources = [member for run in opened for member in run.taking_part()]
     if len(sources) < 2:
-        raise PolicyError(f"an ensemble needs at least two teachers, not {len(sources)}", column="runs")
+        raise PolicyError(f"an ensemble needs at least two teachers, not {len(sources)}", argument="runs")
     first, out = sources[0], Path(out)
     for source in sources[1:]:
         if source.manifest.data["digests"] != first.manifest.data["digests"]:
@@ -140,11 +141,11 @@ def _manifest(members: Sequence[Manifest], how: How, duplicates: Duplicates, n: 
     folders = [member_folder(member) for member in members]
     if len(set(folders)) < len(folders):
         twice = next(name for name in folders if folders.count(name) > 1)
-        raise PolicyError(f"{twice!r} is there twice; an ensemble is of different teachers", column="teacher")
+        raise PolicyError(f"{twice!r} is there twice; an ensemble is of different teachers", argument="teacher")
     anchors = {member.policy["anchor"] == "each" for member in members}
     if len(anchors) > 1 or (True in anchors and any("consistency" in member.search for member in members)):
         message = "with anchor='each' every teacher must have it, and none may drop pairs by consistency"
-        raise PolicyError(message, column="anchor")
+        raise PolicyError(message, argument="anchor")
     return Manifest(
         data=members[0].data,
         teacher={
@@ -216,7 +217,7 @@ def _combine(workspace: Workspace, members: Sequence[Run], labels: Labels, bars:
             name = negatives_name(number)
             if not workspace.has(name):
                 table = ensemble_table(tables, both, passage_ids, names)
-                workspace.commit(name, table.height, writer(table))
+                workspace.commit(name, table.height, table_writer(table))
             totals.add(tables[0].height, both)
             bar.update(len(rows))
     workspace.finish(totals.counts)

@@ -14,17 +14,17 @@ from pathlib import Path
 from typing import Unpack
 
 from nvmine.errors import RunError
+from nvmine.inputs.numbers import thread_count
 from nvmine.policy import Policy, PolicyFields
-from nvmine.run.folder import Run
-from nvmine.run.kept import prepared, search_again, stored_dataset, take_over
-from nvmine.run.labels import Labels
-from nvmine.run.manifest import Manifest
+from nvmine.run.candidates.kept import prepared, search_again, stored_dataset, take_over
+from nvmine.run.candidates.labels import Labels
 from nvmine.run.progress import Progress
-from nvmine.run.stages import mine_all, search_all
-from nvmine.run.work import refuse_ceiling
-from nvmine.run.workspace import open_workspace
+from nvmine.run.shards import mine_all, search_all
+from nvmine.run.single import refuse_ceiling
+from nvmine.run.store.folder import Run
+from nvmine.run.store.manifest import Manifest
+from nvmine.run.store.workspace import open_workspace
 from nvmine.search import parse_memory
-from nvmine.whole_numbers import thread_count
 
 
 def filter_run(

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
+import polars as pl
 from nvmine.audit import REASONS
-from nvmine.foreign import list_column
+from nvmine.inputs.foreign import list_column
 from nvmine.mining import mine
 from nvmine.negatives import Negatives
 from nvmine.policy import Policy
-from nvmine.run.labels import Labels
-from nvmine.run.positives import kept_positives
+from nvmine.run.candidates.labels import Labels
+from nvmine.run.candidates.positives import kept_positives
 
 Int64Array = npt.NDArray[np.int64]
 
@@ -116,13 +115,3 @@ class Pairs:
             pl.Series("candidates", negatives.audit.candidates[self.results], dtype=pl.UInt32),
             rejected.to_struct("rejected").gather(self.results),
         ]
-
-
-def read_table(path: Path) -> pl.DataFrame:
-    """A table of the run; its path is a path, whatever characters it holds."""
-    return pl.read_parquet(path, glob=False)
-
-
-def writer(table: pl.DataFrame) -> Callable[[Path], None]:
-    """What writes a table as Parquet to the path it is given."""
-    return lambda path: table.write_parquet(path)

@@ -12,10 +12,10 @@ import numpy.typing as npt
 
 from nvmine.data import Dataset
 from nvmine.errors import RunError
+from nvmine.run.backends import BM25_ARRAYS, LIST_ARRAYS, VOCABULARY, array_name
 from nvmine.run.encode import stored_vectors
-from nvmine.run.manifest import Manifest
-from nvmine.run.prepare import BM25_ARRAYS, LIST_ARRAYS, VOCABULARY, array_name
-from nvmine.run.storage import inside, mapped
+from nvmine.run.store.manifest import Manifest
+from nvmine.run.store.storage import inside, mapped
 from nvmine.search import ExactSearch, ExhaustiveSearcher, ListedSearch, ScoredSearch
 from nvmine.teachers import Bm25Teacher, RandomTeacher
 

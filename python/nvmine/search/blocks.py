@@ -1,7 +1,7 @@
 """Every query against every passage, block by block.
 
 A matrix product gives scores, tile by tile on the CPU, where each thread selects from the tile that it has just made
-while the caches hold it, and block by block where torch multiplies (:mod:`nvmine.search.devices`). The core keeps what
+while the caches hold it, and block by block where torch multiplies (:mod:`nvmine.search.torch.workers`). The core keeps what
 could be among the best and scores that again in a fixed order, so the outcome depends neither on the blocks nor on who
 multiplied. Passages are gone through once, in the outer loop: a corpus that is mapped from files is read once, however
 many the queries.
@@ -19,8 +19,8 @@ import numpy.typing as npt
 from nvmine import _core
 from nvmine.data.vectors import Vectors, widened
 from nvmine.errors import SearchError
-from nvmine.search.devices import WORKERS, Devices, search_on_devices
-from nvmine.search.product import Product
+from nvmine.search.torch.product import Product
+from nvmine.search.torch.workers import WORKERS, Devices, search_on_devices
 
 Int64Array = npt.NDArray[np.int64]
 Float32Array = npt.NDArray[np.float32]

@@ -226,7 +226,7 @@ def cagra_index(library: ModuleType, dimension: int, links: int) -> faiss.Index:
         The installed FAISS has none.
     """
     if not hasattr(library, "GpuIndexCagra"):
-        raise SearchError("CAGRA needs a GPU and faiss-gpu-cuvs; use 'hnsw32' or 'ivf4096' without", column="index")
+        raise SearchError("CAGRA needs a GPU and faiss-gpu-cuvs; use 'hnsw32' or 'ivf4096' without", argument="index")
     config = library.GpuIndexCagraConfig()
     config.graph_degree, config.intermediate_graph_degree = links, 2 * links
     resources = library.StandardGpuResources()

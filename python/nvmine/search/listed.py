@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from nvmine.ragged import take_rows
+from nvmine.inputs.rows import take_rows
 from nvmine.search.searcher import Candidates
 
 Int64Array = npt.NDArray[np.int64]

@@ -5,13 +5,13 @@ Only what a search touches is read. FAISS merges what the shards find, in the or
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 from nvmine.errors import SearchError
+from nvmine.files import sha256_of
 
 if TYPE_CHECKING:
     import faiss
@@ -38,11 +38,7 @@ def saved_indexes(name: str) -> list[Path]:
 
 def digests_of(paths: Sequence[Path]) -> list[str]:
     """The SHA-256 of each file."""
-    digests = []
-    for path in paths:
-        with path.open("rb") as file:
-            digests.append(hashlib.file_digest(file, "sha256").hexdigest())
-    return digests
+    return [sha256_of(path) for path in paths]
 
 
 def read_saved(library: ModuleType, paths: Sequence[Path], dimension: int, passages: int) -> list[faiss.Index]:

@@ -97,8 +97,8 @@ def parse_memory(text: str | int) -> int:
     """
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?\s*", str(text), re.IGNORECASE)
     if match is None:
-        raise SearchError(f"{quote(str(text))} is no amount of memory; write it like 512M or 2GiB", column="memory")
+        raise SearchError(f"{quote(str(text))} is no amount of memory; write it like 512M or 2GiB", argument="memory")
     size = int(float(match[1]) * _UNITS[match[2].upper()])
     if size < 16 << 20:
-        raise SearchError(f"{text} is too little; the smallest budget is 16M", column="memory")
+        raise SearchError(f"{text} is too little; the smallest budget is 16M", argument="memory")
     return size

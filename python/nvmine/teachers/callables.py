@@ -20,10 +20,9 @@ import numpy as np
 import numpy.typing as npt
 
 from nvmine.data.vectors import widened
-from nvmine.errors import TeacherError, quote
-from nvmine.foreign import to_numpy, type_name
-from nvmine.teachers.checkpoint import reason
-from nvmine.teachers.outputs import not_finite, stored
+from nvmine.errors import TeacherError, quote, reason
+from nvmine.inputs.foreign import to_numpy, type_name
+from nvmine.teachers.models.outputs import not_finite, stored
 
 FloatArray = npt.NDArray[np.floating]
 Float32Array = npt.NDArray[np.float32]

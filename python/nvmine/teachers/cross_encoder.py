@@ -24,11 +24,11 @@ import numpy.typing as npt
 
 from nvmine.errors import TeacherError, quote
 from nvmine.extras import require
-from nvmine.teachers.checkpoint import Checkpoint, find_checkpoint
-from nvmine.teachers.inference import Features, Reading, infer
-from nvmine.teachers.loading import check_options, load_model, loading
-from nvmine.teachers.outputs import not_finite
-from nvmine.teachers.settings import set_max_length
+from nvmine.teachers.models.checkpoint import Checkpoint, find_checkpoint
+from nvmine.teachers.models.inference import Features, Reading, infer
+from nvmine.teachers.models.loading import check_options, load_model, loading
+from nvmine.teachers.models.outputs import not_finite
+from nvmine.teachers.models.settings import set_max_length
 
 if TYPE_CHECKING:
     import torch

@@ -2,7 +2,7 @@
 
 Pooling, prompts, similarity and length come from the model's own files through sentence-transformers, the library that
 wrote them, so that a teacher scores exactly as its authors meant; every one of them can be overridden. What the files
-leave open comes from the preset of the model's family (:mod:`nvmine.teachers.presets`): its prompts, and for a plain
+leave open comes from the preset of the model's family (:mod:`nvmine.teachers.models.presets`): its prompts, and for a plain
 transformers folder the rest too. A model without a preset gets the library's defaults: mean pooling, cosine, no prompt.
 
 Under cosine similarity vectors are brought to length one here, in float32 whatever the model computes in, so that
@@ -23,13 +23,12 @@ import numpy.typing as npt
 
 from nvmine.errors import TeacherError, quote
 from nvmine.extras import require
-from nvmine.teachers.checkpoint import Checkpoint, find_checkpoint
-from nvmine.teachers.end_token import append_end_token
-from nvmine.teachers.inference import Features, Reading, infer
-from nvmine.teachers.loading import check_options, load_model, loading, models_on
-from nvmine.teachers.outputs import not_finite, stored
-from nvmine.teachers.presets import Preset, instruction, preset_for, preset_named
-from nvmine.teachers.settings import pooling_of, settle
+from nvmine.teachers.models.checkpoint import Checkpoint, find_checkpoint
+from nvmine.teachers.models.inference import Features, Reading, infer
+from nvmine.teachers.models.loading import append_end_token, check_options, load_model, loading, models_on
+from nvmine.teachers.models.outputs import not_finite, stored
+from nvmine.teachers.models.presets import Preset, instruction, preset_for, preset_named
+from nvmine.teachers.models.settings import pooling_of, settle
 
 if TYPE_CHECKING:
     import torch
@@ -122,7 +121,7 @@ class DenseTeacher:
         task_template
             Another template, with ``{task}`` in it.
         preset
-            A name in :data:`nvmine.teachers.presets.PRESETS`, or "none"; by default the one of the model's name.
+            A name in :data:`nvmine.teachers.models.presets.PRESETS`, or "none"; by default the one of the model's name.
         batch_tokens
             Tokens read at once, padding included. Default: 1024 on a CPU, for each thread, 32768 on a GPU.
         trust_remote_code

@@ -47,7 +47,7 @@ def open_teachers(names: Sequence[str], **options: Any) -> list[NamedTeacher]:
     for option in given:
         if not any(option in parameters for parameters in taken):
             raise TeacherError(
-                f"is for another kind of teacher than {', '.join(names) or 'those given by file'}", column=option
+                f"is for another kind of teacher than {', '.join(names) or 'those given by file'}", argument=option
             )
     return [
         make(**{option: value for option, value in given.items() if option in parameters})

@@ -8,7 +8,7 @@ ceiling relative to it would mean nothing: mine them with ``method="naive"``. Pr
 A score is a hash of the seed and the two ids' texts, and of nothing else: the order of the files, other queries and
 passages, and how many are scored at once do not change it. With m the output function of SplitMix64 (Steele, Lea and
 Flood 2014), in which every bit of the input reaches every bit of the output, key the one of
-:func:`nvmine.keys.text_keys`, ^ for exclusive or and all sums modulo 2**64::
+:func:`nvmine.inputs.keys.text_keys`, ^ for exclusive or and all sums modulo 2**64::
 
     STEP = 0x9e3779b97f4a7c15
     h = m(m(m(seed + STEP) ^ (key(query) + STEP)) ^ (key(passage) + STEP))
@@ -29,7 +29,7 @@ import numpy.typing as npt
 
 from nvmine.data import Dataset
 from nvmine.errors import TeacherError
-from nvmine.keys import text_keys
+from nvmine.inputs.keys import text_keys
 
 Int64Array = npt.NDArray[np.int64]
 Float32Array = npt.NDArray[np.float32]
@@ -58,9 +58,9 @@ class RandomTeacher:
         try:
             self._seed = operator.index(seed)
         except TypeError:
-            raise TeacherError(f"must be a whole number, not {seed!r}", column="seed") from None
+            raise TeacherError(f"must be a whole number, not {seed!r}", argument="seed") from None
         if not 0 <= self._seed < 2**64:
-            raise TeacherError(f"must lie in [0, 2**64), not {self._seed}", column="seed")
+            raise TeacherError(f"must lie in [0, 2**64), not {self._seed}", argument="seed")
 
     def describe(self) -> dict[str, Any]:
         """Everything that changes the scores, ready for JSON."""

@@ -10,18 +10,19 @@ The candidates of the dataset's queries are held as numbers and sorted, and of a
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
-from nvmine.data import Dataset, columns, trec
-from nvmine.data.scan import FORMS, RUNS, first_bad_cell, kind, scan, unreadable
+import polars as pl
+from nvmine.data import Dataset
+from nvmine.data.formats import columns, trec
+from nvmine.data.formats.scan import FORMS, RUNS, first_bad_cell, kind, scan, unreadable
 from nvmine.errors import DataError, DtypeError, quote
-from nvmine.ragged import offsets_of
+from nvmine.files import sha256_of
+from nvmine.inputs.rows import offsets_of
 
 Int64Array = npt.NDArray[np.int64]
 Float32Array = npt.NDArray[np.float32]
@@ -89,8 +90,7 @@ class RankedTeacher:
             )
             names = (query, passage, score)
             _check_types(schema, names, path)
-        with path.open("rb") as file:
-            return cls(path, names, hashlib.file_digest(file, "sha256").hexdigest())
+        return cls(path, names, sha256_of(path))
 
     def describe(self) -> dict[str, Any]:
         """Everything that changes the lists, ready for JSON; equal for equal files wherever they lie."""

@@ -24,7 +24,7 @@ from nvmine.data import Dataset
 from nvmine.data.vector_files import VectorFile, open_vectors
 from nvmine.data.vectors import widened
 from nvmine.errors import ShapeError, TeacherError, quote
-from nvmine.teachers.outputs import not_finite, stored
+from nvmine.teachers.models.outputs import not_finite, stored
 
 FloatArray = npt.NDArray[np.floating]
 Int64Array = npt.NDArray[np.int64]

@@ -59,7 +59,7 @@ fn raise(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
         place.set_item("row", row)?;
     }
     if let Error::Policy { field, .. } = error {
-        place.set_item("column", field)?;
+        place.set_item("argument", field)?;
     }
     let message = match error {
         Error::Policy { reason, .. } => reason.clone(),

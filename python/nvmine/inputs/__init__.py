@@ -1,0 +1,1 @@
+"""What callers hand in, checked once: arrays, tensors, Arrow columns, keys and whole numbers."""

@@ -1,0 +1,286 @@
+"""A judge behind an OpenAI-compatible HTTP endpoint: a hosted model, or a local server such as vLLM or Ollama.
+
+A request holds one question, so that no verdict depends on its neighbours and a killed run asks little twice. Requests
+run side by side, up to a limit. What may pass (overload, time-outs, broken connections, answers that are no verdict) is
+tried again, later and later; what cannot, such as a wrong key, ends the work at once.
+
+Caps hold before money is spent: a request starts only if its estimated cost, beside that of all others in flight, still
+fits. An answer counts by the tokens that the endpoint reports; one that may have been billed without a report, as after
+a time-out, by its estimate.
+
+Prefer :class:`~nvmine.judges.judge.CallableJudge` where the model runs in this process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from nvmine.errors import TeacherError, quote
+from nvmine.extras import require
+from nvmine.inputs.keys import text_keys
+from nvmine.judges.endpoint import LONGEST_WAIT, ChatEndpoint, Reply
+from nvmine.judges.judge import PROMPT, Prompt, Question, Verdict, read_answer
+
+Arrivals = SimpleQueue[tuple[int, Verdict] | None]
+
+
+class ChatJudge:
+    """A model that is asked by ``POST {base_url}/chat/completions``.
+
+    Parameters
+    ----------
+    model
+        Its name at the endpoint.
+    base_url
+        Such as ``https://api.openai.com/v1``; http or https, without credentials. Texts of the data set go there.
+    api_key
+        By default what the environment variable `api_key_env` holds; without one, requests carry none.
+    prompt, max_chars
+        As in :class:`~nvmine.judges.judge.Prompt`.
+    temperature
+        At least 0.
+    max_tokens
+        Tokens that an answer may have, at least 1; a model that thinks first needs more than the default.
+    extra_body
+        Further fields of each request, such as ``{"reasoning_effort": "low"}``. One that is None is left out, so that
+        ``{"max_tokens": None, "max_completion_tokens": 64}`` gives a field the name that some models want; costs are
+        estimated by `max_tokens` all the same.
+    concurrency
+        Requests in flight at once, at least 1.
+    timeout
+        Seconds that one request may take from start to end, at least 0.001.
+    retries
+        Attempts after the first, at least 0.
+    backoff
+        Seconds that the first retry waits at most, at least 0; twice as many for each further one, up to 60. The wait
+        is drawn evenly below that, and comes on top of a ``Retry-After``, of which up to 60 seconds are honoured.
+    price_in, price_out
+        Per million tokens, in any currency.
+    max_cost
+        No request starts that could lift :attr:`spent` above it. Tokens in are estimated as a quarter of the
+        characters, tokens out as `max_tokens`.
+    max_questions
+        No question is asked that would lift :attr:`asked` above it.
+
+    Attributes
+    ----------
+    asked : int
+        Questions answered so far. To continue a run, set both attributes to what its journal holds.
+    spent : float
+        Cost so far, failed attempts included.
+
+    Raises
+    ------
+    TeacherError
+        An argument is out of range, or prices are missing for `max_cost`.
+    MissingExtraError
+        httpx2 is not installed.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        base_url: str,
+        api_key: str | None = None,
+        api_key_env: str = "OPENAI_API_KEY",
+        prompt: str = PROMPT,
+        max_chars: int = 4000,
+        temperature: float = 0.0,
+        max_tokens: int = 64,
+        extra_body: Mapping[str, Any] | None = None,
+        concurrency: int = 16,
+        timeout: float = 60.0,
+        retries: int = 5,
+        backoff: float = 1.0,
+        price_in: float = 0.0,
+        price_out: float = 0.0,
+        max_cost: float | None = None,
+        max_questions: int | None = None,
+    ) -> None:
+        for option, value, least in (
+            ("temperature", temperature, 0),
+            ("max_tokens", max_tokens, 1),
+            ("concurrency", concurrency, 1),
+            ("timeout", timeout, 0.001),
+            ("retries", retries, 0),
+            ("backoff", backoff, 0),
+            ("price_in", price_in, 0),
+            ("price_out", price_out, 0),
+            ("max_cost", max_cost, 0),
+            ("max_questions", max_questions, 0),
+        ):
+            if value is not None and not (math.isfinite(value) and value >= least):
+                raise TeacherError(f"is {value}, must be finite and at least {least}", argument=option)
+        if max_cost is not None and not price_in + price_out:
+            raise TeacherError("needs price_in and price_out, the prices of a million tokens", argument="max_cost")
+        self._endpoint = ChatEndpoint(base_url, api_key=api_key, api_key_env=api_key_env, timeout=timeout)
+        self._prompt = Prompt(prompt, max_chars)
+        self._model, self._temperature, self._max_tokens = model, temperature, max_tokens
+        self._extra_body = dict(extra_body or {})
+        try:
+            json.dumps(self._extra_body, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise TeacherError(f"is not JSON ({error})", argument="extra_body") from None
+        self._concurrency, self._retries, self._backoff = concurrency, retries, backoff
+        self._price_in, self._price_out = price_in, price_out
+        self._max_cost, self._max_questions = max_cost, max_questions
+        self._in_flight = 0.0
+        self.asked = 0
+        self.spent = 0.0
+
+    def describe(self) -> dict[str, Any]:
+        """Everything that changes verdicts, ready for JSON."""
+        return {
+            "kind": "chat",
+            "model": self._model,
+            "url": self._endpoint.url,
+            "prompt": self._prompt.template,
+            "max_chars": self._prompt.max_chars,
+            "temperature": self._temperature,
+            "max_tokens": self._max_tokens,
+            "extra_body": self._extra_body,
+        }
+
+    def ask(self, questions: Sequence[Question], answered: Callable[[int, Verdict], None]) -> None:
+        """Answer questions, as :meth:`~nvmine.judges.judge.Judge.ask`; also from within a running event loop.
+
+        An interrupt gives up what is in flight, and hands over what has arrived.
+
+        Raises
+        ------
+        TeacherError
+            The endpoint refuses, a question has no verdict after all attempts, or a cap is reached.
+        """
+        arrivals: Arrivals = SimpleQueue()
+        try:
+            with require("anyio.from_thread", extra="judge").start_blocking_portal() as portal:
+                work = portal.start_task_soon(self._ask, questions, arrivals)
+                work.add_done_callback(lambda _: arrivals.put(None))
+                for number, verdict in _received(arrivals):
+                    answered(number, verdict)
+        except KeyboardInterrupt:
+            arrivals.put(None)
+            for number, verdict in _received(arrivals):
+                answered(number, verdict)
+            raise
+        work.result()
+
+    async def _ask(self, questions: Sequence[Question], arrivals: Arrivals) -> None:
+        room = None if self._max_questions is None else max(self._max_questions - self.asked, 0)
+        pending = islice(enumerate(questions), room)
+        left = len(questions)
+        failures: list[TeacherError] = []
+        stop = asyncio.Event()
+
+        async def work(client: Any) -> None:
+            nonlocal left
+            for number, question in pending:
+                try:
+                    verdict = await self._verdict(client, question, stop)
+                except TeacherError as error:
+                    failures.append(error)
+                    stop.set()
+                else:
+                    if verdict is not None:
+                        self.asked += 1
+                        left -= 1
+                        arrivals.put((number, verdict))
+                if stop.is_set():
+                    return
+
+        async with self._endpoint.client(connections=self._concurrency) as client, asyncio.TaskGroup() as workers:
+            for _ in range(min(self._concurrency, len(questions))):
+                workers.create_task(work(client))
+        if failures:
+            raise failures[0]
+        if left:
+            raise TeacherError(
+                f"the cap is reached: {self.asked} questions are answered, {left} are left, and the cost so far is"
+                f" {self.spent:.6g}; the same command with a higher cap goes on from here and asks nothing twice",
+                argument="max_cost" if stop.is_set() else "max_questions",
+            )
+
+    async def _verdict(self, client: Any, question: Question, stop: asyncio.Event) -> Verdict | None:
+        """Ask until there is a verdict; None where the asking stopped before."""
+        prompt = self._prompt.fill(question)
+        body = self._body(prompt)
+        estimate = self._cost(len(prompt) / 4, self._max_tokens)
+        tokens_in, tokens_out, cost = 0, 0, 0.0
+        reply = Reply()
+        for backoff in self._backoffs(question):
+            if await _stopped(stop, reply.wait + backoff):
+                return None
+            if self._max_cost is not None and self.spent + self._in_flight + estimate > self._max_cost:
+                stop.set()
+                return None
+            self._in_flight += estimate
+            try:
+                reply = await self._endpoint.post(client, body)
+            finally:
+                self._in_flight -= estimate
+            paid = estimate if reply.tokens is None else self._cost(*reply.tokens)
+            self.spent += paid
+            read, written = reply.tokens or (0, 0)
+            tokens_in, tokens_out, cost = tokens_in + read, tokens_out + written, cost + paid
+            relevant = read_answer(reply.text)
+            if relevant is not None:
+                return Verdict(relevant, reply.text, tokens_in, tokens_out, cost)
+        failure = reply.failure or (
+            f"the answer {quote(reply.text)} is no verdict; a model that thinks first needs a higher max_tokens"
+        )
+        raise TeacherError(
+            f"model {quote(self._model)} gives no verdict on passage {quote(question.passage_id)} in"
+            f" {self._retries + 1} attempts; the last time, {failure}."
+            " Once that is mended, the same command goes on from here",
+            query=question.query_id,
+        )
+
+    def _body(self, prompt: str) -> bytes:
+        fields = {
+            "model": self._model,
+            "temperature": self._temperature,
+            "max_tokens": self._max_tokens,
+            **self._extra_body,
+            "messages": [{"role": "user", "content": prompt}],
+        }
+        return json.dumps({name: value for name, value in fields.items() if value is not None}).encode()
+
+    def _cost(self, tokens_in: float, tokens_out: float) -> float:
+        return (tokens_in * self._price_in + tokens_out * self._price_out) / 1e6
+
+    def _backoffs(self, question: Question) -> Iterator[float]:
+        """Seconds to wait before each attempt, drawn by the question's ids: those of a burst scatter."""
+        yield 0.0
+        longest = self._backoff
+        for retry in range(self._retries):
+            (draw,) = text_keys([f"{question.query_id}\0{question.passage_id}\0{retry}"]).tolist()
+            yield min(longest, LONGEST_WAIT) * draw / 2**64
+            longest *= 2
+
+
+def _received(arrivals: Arrivals) -> Iterator[tuple[int, Verdict]]:
+    """Iterate over what arrives, up to the None at the end."""
+    while True:
+        # In a wait without end, a signal that reaches another thread of the process, or any on Windows, goes unheard.
+        try:
+            arrival = arrivals.get(timeout=0.1)
+        except Empty:
+            continue
+        if arrival is None:
+            return
+        yield arrival
+
+
+async def _stopped(stop: asyncio.Event, seconds: float) -> bool:
+    """Wait, but no longer than until all asking stops; tell whether it has."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
+    return stop.is_set()

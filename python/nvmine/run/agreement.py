@@ -1,0 +1,101 @@
+"""How far teachers agree: the Jaccard similarity of their negatives, from finished runs.
+
+After Table 6 of NV-Retriever (arXiv 2407.15831v2), whose four teachers agreed on fewer than a third: those that agree
+on little have most to add to each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+import polars as pl
+from nvmine.errors import RunError
+from nvmine.inputs.numbers import whole_number
+from nvmine.run.store.folder import Run
+
+
+def agreement(runs: Sequence[Run | str | Path], *, top: int = 4) -> pl.DataFrame:
+    """How far every two teachers agree: the mean of ``|A ∩ B| / |A ∪ B|`` over queries, of their first negatives.
+
+    Parameters
+    ----------
+    runs
+        Finished runs of the same data, or their folders; an ensemble stands for its members.
+    top
+        Negatives compared, from the best; at least 1.
+
+    Returns
+    -------
+    A row and a column a teacher: `teacher`, then one named by each, in [0, 1], 1 on the diagonal; null where no query
+    has a negative by either. Queries, or pairs where each positive is an anchor, that one of the two has no result for
+    do not count. :func:`nvmine.jaccard_matrix` is the same for arrays.
+
+    Raises
+    ------
+    RunError
+        A run is not finished, was mined from other data, or has another anchor.
+    PolicyError
+        `top` is no whole number from 1 on.
+
+    Examples
+    --------
+    >>> nvmine.agreement(["run-e5", "run-bm25"])  # doctest: +SKIP
+    """
+    opened = [run if isinstance(run, Run) else Run.open(run) for run in runs]
+    sources = [member for run in opened for member in run.taking_part()]
+    most = whole_number("top", top, np.iinfo(np.int32).max)
+    for source in sources[1:]:
+        if source.manifest.data["digests"] != sources[0].manifest.data["digests"]:
+            raise RunError(f"was mined from other data than {sources[0].path}", path=source.path)
+    if len({source.policy.anchor == "each" for source in sources}) > 1:
+        raise RunError("has a result a positive, others a result a query; mine with one anchor", path=sources[0].path)
+    names = _names(sources)
+    flat = [_first(source, most) for source in sources]
+    means = [[_mean_jaccard(a, b) for b in flat] for a in flat]
+    return pl.DataFrame(
+        {"teacher": names} | dict(zip(names, means, strict=True)),
+        schema={"teacher": pl.String} | dict.fromkeys(names, pl.Float64),
+    )
+
+
+def agreement_text(table: pl.DataFrame) -> str:
+    """The table for a terminal."""
+    width = max(map(len, table.columns))
+    lines = ["  ".join(f"{name:>{width}}" for name in ["", *table.columns[1:]])]
+    for name, *values in table.iter_rows():
+        shown = ("-" if value is None else f"{value:.3f}" for value in values)
+        lines.append("  ".join(f"{cell:>{width}}" for cell in [name, *shown]))
+    return "\n".join(lines)
+
+
+def _names(runs: Sequence[Run]) -> list[str]:
+    """What to call the teachers: by their names, with a number where one is taken."""
+    names, taken = [], {"teacher"}
+    for run in runs:
+        name, number = run.manifest.teacher_name, 2
+        while name in taken:
+            name, number = f"{run.manifest.teacher_name} {number}", number + 1
+        names.append(name)
+        taken.add(name)
+    return names
+
+
+def _first(run: Run, top: int) -> pl.DataFrame:
+    """The first negatives of every result."""
+    key = ["query_id", "positive_id"] if run.policy.anchor == "each" else ["query_id"]
+    results = run.scan_negatives().unique(key, keep="first")
+    return results.select(
+        pl.concat_str(key, separator="\0").alias("key"), pl.col("negative_ids").list.head(top)
+    ).collect()
+
+
+def _mean_jaccard(a: pl.DataFrame, b: pl.DataFrame) -> float | None:
+    both = a.join(b, on="key", suffix="_b")
+    common = pl.col("negative_ids").list.set_intersection("negative_ids_b").list.len()
+    union = pl.col("negative_ids").list.set_union("negative_ids_b").list.len()
+    shares = both.select(common.alias("common"), union.alias("union")).filter(pl.col("union") > 0)
+    mean = shares.select((pl.col("common") / pl.col("union")).mean()).item()
+    return None if mean is None else float(mean)

@@ -1,0 +1,1 @@
+"""The best passages of every query, and what is known of its positives."""

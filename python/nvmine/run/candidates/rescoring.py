@@ -1,0 +1,101 @@
+"""Candidates of one teacher with the scores of another, which reads query and passage together.
+
+A reranker costs too much to read the corpus, and little enough to read the best passages of every query. Those, and the
+positives, get its scores, and everything after goes by them. Nothing beyond the first teacher's `depth` is read, so a
+query whose candidates are all rejected stays short: give it a greater depth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from nvmine.data import Dataset
+from nvmine.errors import TeacherError
+from nvmine.files import array_writer
+from nvmine.run.store.storage import mapped
+from nvmine.run.store.workspace import Workspace
+from nvmine.search import Candidates, Searcher
+
+Int64Array = npt.NDArray[np.int64]
+Float32Array = npt.NDArray[np.float32]
+
+# Pairs scored and stored together: what a killed run scores again at most.
+PAIRS_AT_ONCE = 32768
+_FOLDER = "rescored"
+
+
+class Rescorer(Protocol):
+    """Whatever scores pairs of a query and a passage."""
+
+    def score(self, pairs: Sequence[tuple[str, str]], *, done: Callable[[int], object] | None = None) -> Float32Array:
+        """The score of each (query, passage) pair."""
+
+    def describe(self) -> dict[str, Any]:
+        """Everything that changes the scores, ready for JSON."""
+
+
+class RescoredSearch:
+    """A search whose finds are scored anew.
+
+    Parameters
+    ----------
+    workspace
+        Where scores are kept until the run has them as candidates.
+    first
+        The search that proposes.
+    rescorer
+        What scores.
+    dataset
+        The texts.
+    """
+
+    def __init__(self, workspace: Workspace, first: Searcher, rescorer: Rescorer, dataset: Dataset) -> None:
+        self._workspace, self._first, self._rescorer, self._dataset = workspace, first, rescorer, dataset
+
+    def rows_at_once(self, depth: int) -> int:
+        """How many queries' candidates are scored together."""
+        # Whatever the memory, so that a run that was stopped finds its blocks again.
+        return max(1, PAIRS_AT_ONCE // depth)
+
+    def search(self, rows: Int64Array, depth: int) -> Candidates:
+        """The best `depth` passages of the first search, in the order of their new scores."""
+        found = self._first.search(rows, depth)
+        held = found.ids >= 0
+        scores = np.full(found.ids.shape, np.nan, np.float32)
+        scores[held] = self._scores("candidates", np.repeat(rows, held.sum(axis=1)), found.ids[held])
+        # NaN, where there is nothing, comes last.
+        order = np.lexsort((found.ids, -scores), axis=1)
+        return Candidates(np.take_along_axis(found.ids, order, 1), np.take_along_axis(scores, order, 1))
+
+    def score(self, rows: Int64Array, ids: Int64Array) -> Float32Array:
+        """The score of query ``rows[i]`` with passage ``ids[i]``."""
+        return self._scores("positives", rows, ids)
+
+    def _scores(self, what: str, rows: Int64Array, ids: Int64Array) -> Float32Array:
+        if not len(rows):
+            return np.empty(0, np.float32)
+        # The same queries are searched together whenever the run is started.
+        name = f"{_FOLDER}/{what}-{rows[0]:09d}.npy"
+        if not self._workspace.has(name):
+            queries, passages = self._dataset.query_texts, self._dataset.passage_texts
+            pairs = [(queries[row], passages[passage]) for row, passage in zip(rows, ids, strict=True)]
+            self._workspace.commit(name, len(pairs), array_writer(self._checked(pairs)))
+        return np.array(mapped(self._workspace.root, name), np.float32)
+
+    def _checked(self, pairs: Sequence[tuple[str, str]]) -> Float32Array:
+        scores = np.asarray(self._rescorer.score(pairs), np.float32)
+        if scores.shape != (len(pairs),) or not np.isfinite(scores).all():
+            raise TeacherError(
+                f"the rescorer gave scores of shape {scores.shape}, or that are not finite, for {len(pairs)} pairs;"
+                " it has to give a finite number a pair"
+            )
+        return scores
+
+
+def discard_scores(workspace: Workspace) -> None:
+    """Removes the scores when they are stored as candidates."""
+    workspace.discard(_FOLDER)

@@ -1,0 +1,1 @@
+"""Proves a finished run right without trusting the code that mined it."""

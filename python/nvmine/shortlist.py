@@ -1,0 +1,180 @@
+"""Score matrices on a GPU, cut to what can decide before they cross to the core.
+
+Of a row of scores, only the best few below its ceiling can become negatives. The device finds those and counts the
+others by reason, exactly, for a score that is given is compared as it is. What crosses is a few numbers a query instead
+of one for each passage, and the outcome, account included, is that of the whole matrix.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from nvmine.audit import Audit
+from nvmine.devices import rounded_up
+from nvmine.errors import ShapeError
+from nvmine.inputs.rows import Rows, offsets_of, read_rows, signed
+from nvmine.mining import mine
+from nvmine.negatives import Negatives
+from nvmine.policy import Policy
+
+if TYPE_CHECKING:
+    import torch
+
+Int64Array = npt.NDArray[np.int64]
+
+# Scores looked at together, which a device holds some copies of.
+_AT_ONCE = 1 << 26
+# Narrower rows are not worth the trouble.
+_LEAST_GAIN = 4
+
+
+def needed(scores: Any, policy: Policy) -> int | None:
+    """How many survivors of each row decide, if that is far fewer than the row of a matrix on a device holds."""
+    if type(scores).__module__.partition(".")[0] != "torch" or not is_elsewhere(scores) or scores.ndim != 2:
+        return None
+    is_simple = policy.anchor != "each" and policy.near_duplicate is None and scores.is_floating_point()
+    depth = policy.decisive
+    if depth is None or not is_simple:
+        return None
+    return depth if depth * _LEAST_GAIN <= scores.shape[1] else None
+
+
+def is_elsewhere(scores: torch.Tensor) -> bool:
+    """Whether scores lie on a device with memory of its own."""
+    return bool(scores.device.type == "cuda")
+
+
+def mine_shortlist(
+    scores: torch.Tensor,
+    pos_scores: Any,
+    depth: int,
+    *,
+    pos_ids: Any,
+    exclude_ids: Any,
+    policy: Policy,
+    counts: Any,
+    **options: Any,
+) -> Negatives:
+    """As :func:`nvmine.mine` of a matrix whose columns are the passages, where `depth` survivors decide."""
+    queries, width = scores.shape
+    nothing = Rows(np.empty(0), (queries, 0), None)
+    # Without candidates: what is wrong with the positives, and the ceilings.
+    plain = replace(policy, on_short="keep")
+    ceilings = mine(nothing, pos_scores, policy=plain, query_ids=options["query_ids"]).ceilings
+    # A query that is skipped, having no positive, has no ceiling.
+    skipped = np.isnan(ceilings)
+    floor = -np.inf if policy.min_score is None else float(policy.min_score)
+    excluded = _pairs({"pos_ids": pos_ids, "exclude_ids": exclude_ids}, queries, width)
+    found = cut(scores.detach(), np.where(skipped, -np.inf, ceilings), floor, depth, excluded)
+    offsets = offsets_of(found.counts)
+    negatives = mine(
+        Rows(found.scores, None, offsets),
+        pos_scores,
+        ids=Rows(found.ids, None, offsets),
+        policy=policy,
+        counts=counts,
+        **options,
+    )
+    audit = Audit(np.full(queries, width), negatives.counts, negatives.audit.rejected)
+    if audit.rejected is not None:
+        account = audit.by_reason
+        beyond = "not_sampled" if policy.resolved()["pool"] is None else "beyond_pool"
+        account[beyond][:] += width - found.counts
+        for reason, more in (
+            ("not_finite", found.not_finite),
+            ("positive", found.excluded),
+            ("ceiling", np.where(skipped, 0, found.too_high)),
+            ("no_anchor", np.where(skipped, found.too_high, 0)),
+            ("floor", found.too_low),
+        ):
+            account[reason][:] += more
+            account[beyond][:] -= more
+    return replace(negatives, audit=audit)
+
+
+class Cut(NamedTuple):
+    """The shortlist, row by row, how long it is for each, and how many others there are for each reason."""
+
+    scores: npt.NDArray[np.floating]
+    ids: Int64Array
+    counts: Int64Array
+    not_finite: Int64Array
+    excluded: Int64Array
+    too_high: Int64Array
+    too_low: Int64Array
+
+
+def cut(
+    scores: torch.Tensor,
+    ceilings: npt.NDArray[np.float64],
+    floor: float,
+    depth: int,
+    excluded: tuple[Int64Array, Int64Array],
+) -> Cut:
+    """The `depth` best below each row's ceiling and not below the floor, and all that score like the last of them.
+
+    ``excluded`` are rows, ascending, and columns, each pair once. O(scores).
+    """
+    import torch
+
+    rows, width = scores.shape
+    step, parts = max(1, _AT_ONCE // max(1, width)), []
+    for start in range(0, max(1, rows), step):
+        block = scores[start : start + step]
+        # float32 holds the shorter types; in float64 nothing has to be rounded.
+        block = block if block.dtype == torch.float64 else block.float()
+        bounds = [_bounds(bound, block) for bound in (ceilings[start : start + step], np.array([floor]))]
+        first, last = np.searchsorted(excluded[0], [start, start + step])
+        where = [torch.from_numpy(side[first:last]).to(block.device) for side in excluded]
+        where[0] = where[0] - start
+        finite = block.isfinite()
+        live = finite.clone()
+        live[where[0], where[1]] = False
+        high = (block >= bounds[0][:, None]).logical_and_(live)
+        low = (block < bounds[1]).logical_and_(live).logical_and_(high.logical_not())
+        live.logical_and_(high.logical_not()).logical_and_(low.logical_not())
+        keep = live
+        if width > depth:
+            worst = block.where(live, -torch.inf).topk(depth, dim=1).values[:, -1:]
+            keep = live.logical_and(block >= worst)
+        row_of, ids = keep.nonzero(as_tuple=True)
+        parts.append(
+            (
+                block[row_of, ids],
+                ids,
+                keep.sum(dim=1),
+                finite.logical_not().sum(dim=1),
+                torch.bincount(where[0][finite[where[0], where[1]]], minlength=len(block)),
+                high.sum(dim=1),
+                low.sum(dim=1),
+            )
+        )
+    return Cut(*(torch.cat(part).cpu().numpy() for part in zip(*parts, strict=True)))
+
+
+def _bounds(bounds: npt.NDArray[np.float64], like: torch.Tensor) -> torch.Tensor:
+    """The bounds in the tensor's type, beside it: what is below one is below the other."""
+    import torch
+
+    exact = like.dtype == torch.float64
+    return torch.from_numpy(bounds if exact else rounded_up(bounds)).to(like.device)
+
+
+def _pairs(lists: dict[str, Any], queries: int, width: int) -> tuple[Int64Array, Int64Array]:
+    """Which passages which rows must not be given; what is no column of the matrix is no candidate either."""
+    pairs = [np.empty(0, np.int64)]
+    for name, data in lists.items():
+        if data is not None:
+            rows = read_rows(name, data, "ids", single=True)
+            if len(rows) != queries:
+                raise ShapeError(f"{name} has {len(rows)} rows for {queries} queries")
+            offsets = rows.ragged_offsets()
+            ids = signed(rows.values)[offsets[0] : offsets[-1]]
+            here = (ids >= 0) & (ids < width)
+            pairs.append((rows.row_of() * width + ids)[here])
+    row_of, ids = np.divmod(np.unique(np.concatenate(pairs)), max(1, width))
+    return row_of, ids

@@ -1,0 +1,1 @@
+"""What all encoders share: checkpoints, loading, settings, presets, inference."""
