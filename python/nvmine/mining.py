@@ -8,18 +8,15 @@ from __future__ import annotations
 
 from typing import Any, Literal, Unpack
 
-import numpy as np
-import numpy.typing as npt
-
-from nvmine import _core
-from nvmine.audit import Audit
-from nvmine.errors import NvmineError, PolicyError, ShapeError
-from nvmine.inputs.keys import named, read_keys
+from nvmine import shortlist
+from nvmine.errors import PolicyError, ShapeError
+from nvmine.inputs.keys import read_keys
 from nvmine.inputs.numbers import thread_count
-from nvmine.inputs.rows import Rows, read_column, read_rows, signed, widened
+from nvmine.inputs.rows import Rows, read_column, read_lists, read_rows, signed
 from nvmine.negatives import Negatives
 from nvmine.policy import Policy, PolicyFields, takes_policy_fields
-from nvmine.shingles import Shingles, read_shingles
+from nvmine.rule import Request, apply
+from nvmine.shingles import read_shingles
 
 
 @takes_policy_fields
@@ -131,90 +128,46 @@ def mine(
     """
     chosen = Policy.of(policy, fields)
     if ids is None and identity is None and not ranks:
-        from nvmine import shortlist
-
         depth = shortlist.needed(scores, chosen)
         if depth is not None:
             return shortlist.mine_shortlist(
                 scores,
-                pos_scores,
+                read_rows("pos_scores", pos_scores, "scores", single=True),
                 depth,
                 pos_ids=pos_ids,
                 exclude_ids=exclude_ids,
-                query_ids=query_ids,
+                keys=None if query_ids is None else read_keys("query_ids", query_ids),
                 policy=chosen,
-                counts=counts,
-                threads=threads,
+                reasons=_wants_reasons(counts),
+                threads=thread_count(threads),
             )
     score_rows = read_rows("scores", scores, "scores")
     positives = read_rows("pos_scores", pos_scores, "scores", single=True)
     candidate_ids = None if ids is None else read_rows("ids", ids, "ids")
     if candidate_ids is not None and not candidate_ids.same_layout(score_rows):
         raise ShapeError(f"ids must have a value for each score: {_describe(candidate_ids)}, {_describe(score_rows)}")
-    exclusions = {}
-    for name, data in (("pos_ids", pos_ids), ("exclude_ids", exclude_ids)):
-        if data is not None:
-            rows = read_rows(name, data, "ids", single=True)
-            if len(rows) != len(score_rows):
-                raise ShapeError(f"{name} has {len(rows)} rows for {len(score_rows)} queries")
-            exclusions[name] = (rows.layout, signed(rows.values))
     texts = None
     if chosen.near_duplicate is not None:
-        passages, own = read_shingles(passage_texts, query_texts, thread_count(threads))
-        if own is not None and len(own) != len(score_rows):
-            raise ShapeError(f"query_texts has {len(own)} texts for {len(score_rows)} queries")
-        texts = (_hashes(passages), None if own is None else _hashes(own), exclusions.get("pos_ids"))
-    classes = None if identity is None else signed(read_column("identity", identity))
-    query_keys = None if query_ids is None else read_keys("query_ids", query_ids)
-    try:
-        result = _core.mine(
-            chosen.compile(),
-            score_rows.values,
-            layout=score_rows.layout,
-            ids=None if candidate_ids is None else candidate_ids.values,
-            pos_scores=widened(positives.values),
-            pos_layout=positives.layout,
-            exclusions=list(exclusions.values()),
-            classes=classes,
-            keys=None if query_keys is None else query_keys.keys,
-            texts=texts,
-            ranks=ranks,
-            reasons=_wants_reasons(counts),
-            threads=thread_count(threads),
-        )
-    except NvmineError as error:
-        if error.row is None or query_keys is None or error.row >= len(query_keys.names):
-            raise
-        raise named(error, error.row, query_keys) from None
-    queries, anchors = _result_rows(positives, each=chosen.anchor == "each")
-    return Negatives(
-        ids=result["ids"],
-        scores=result["scores"],
-        counts=result["counts"],
-        ceilings=result["ceilings"],
-        queries=queries,
-        positives=anchors,
-        audit=Audit(result["candidates"], result["counts"], result.get("rejected")),
-        ranks=result.get("ranks"),
+        texts = read_shingles(passage_texts, query_texts, thread_count(threads))
+        if texts[1] is not None and len(texts[1]) != len(score_rows):
+            raise ShapeError(f"query_texts has {len(texts[1])} texts for {len(score_rows)} queries")
+    request = Request(
+        scores=score_rows,
+        pos_scores=positives,
+        ids=candidate_ids,
+        pos_ids=read_lists("pos_ids", pos_ids, len(score_rows)),
+        exclude_ids=read_lists("exclude_ids", exclude_ids, len(score_rows)),
+        keys=None if query_ids is None else read_keys("query_ids", query_ids),
+        classes=None if identity is None else signed(read_column("identity", identity)),
+        texts=texts,
     )
+    return apply(request, chosen, ranks=ranks, reasons=_wants_reasons(counts), threads=thread_count(threads))
 
 
 def _wants_reasons(counts: str) -> bool:
     if counts not in ("reasons", "total"):
         raise PolicyError(f"must be 'reasons' or 'total', not {counts!r}", argument="counts")
     return counts == "reasons"
-
-
-def _result_rows(positives: Rows, *, each: bool) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """The query of every row of the result, and which of its positives is the anchor."""
-    if not each:
-        return np.arange(len(positives), dtype=np.int64), np.full(len(positives), -1, np.int64)
-    offsets, queries = positives.ragged_offsets(), positives.row_of()
-    return queries, np.arange(len(queries), dtype=np.int64) - (offsets[:-1] - offsets[0])[queries]
-
-
-def _hashes(shingles: Shingles) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint64]]:
-    return shingles.offsets, shingles.values
 
 
 def _describe(rows: Rows) -> str:

@@ -16,10 +16,11 @@ import numpy.typing as npt
 from nvmine.audit import Audit
 from nvmine.devices import rounded_up
 from nvmine.errors import ShapeError
-from nvmine.inputs.rows import Rows, offsets_of, read_rows, signed
-from nvmine.mining import mine
+from nvmine.inputs.keys import Keys
+from nvmine.inputs.rows import Rows, offsets_of, read_lists, signed
 from nvmine.negatives import Negatives
 from nvmine.policy import Policy
+from nvmine.rule import Request, apply, complete_account, outline, search_ceilings
 
 if TYPE_CHECKING:
     import torch
@@ -50,49 +51,43 @@ def is_elsewhere(scores: torch.Tensor) -> bool:
 
 def mine_shortlist(
     scores: torch.Tensor,
-    pos_scores: Any,
+    pos_scores: Rows,
     depth: int,
     *,
     pos_ids: Any,
     exclude_ids: Any,
+    keys: Keys | None,
     policy: Policy,
-    counts: Any,
-    **options: Any,
+    reasons: bool,
+    threads: int | None,
 ) -> Negatives:
-    """As :func:`nvmine.mine` of a matrix whose columns are the passages, where `depth` survivors decide."""
+    """Mines a matrix whose columns are the passages, where the best `depth` survivors of a row decide.
+
+    The result is that of :func:`nvmine.mine`.
+    """
     queries, width = scores.shape
-    nothing = Rows(np.empty(0), (queries, 0), None)
-    # Without candidates: what is wrong with the positives, and the ceilings.
-    plain = replace(policy, on_short="keep")
-    ceilings = mine(nothing, pos_scores, policy=plain, query_ids=options["query_ids"]).ceilings
-    # A query that is skipped, having no positive, has no ceiling.
-    skipped = np.isnan(ceilings)
+    if len(pos_scores) != queries:
+        raise ShapeError(f"pos_scores has {len(pos_scores)} rows for {queries} queries")
+    listed = [read_lists("pos_ids", pos_ids, queries), read_lists("exclude_ids", exclude_ids, queries)]
+    ceilings = outline(pos_scores, policy, keys=keys, threads=threads).ceilings
     floor = -np.inf if policy.min_score is None else float(policy.min_score)
-    excluded = _pairs({"pos_ids": pos_ids, "exclude_ids": exclude_ids}, queries, width)
-    found = cut(scores.detach(), np.where(skipped, -np.inf, ceilings), floor, depth, excluded)
+    found = cut(scores.detach(), search_ceilings(ceilings), floor, depth, _pairs(listed, width))
     offsets = offsets_of(found.counts)
-    negatives = mine(
-        Rows(found.scores, None, offsets),
-        pos_scores,
-        ids=Rows(found.ids, None, offsets),
-        policy=policy,
-        counts=counts,
-        **options,
+    request = Request(
+        scores=Rows(found.scores, None, offsets), pos_scores=pos_scores, ids=Rows(found.ids, None, offsets), keys=keys
     )
-    audit = Audit(np.full(queries, width), negatives.counts, negatives.audit.rejected)
-    if audit.rejected is not None:
-        account = audit.by_reason
-        beyond = "not_sampled" if policy.resolved()["pool"] is None else "beyond_pool"
-        account[beyond][:] += width - found.counts
-        for reason, more in (
-            ("not_finite", found.not_finite),
-            ("positive", found.excluded),
-            ("ceiling", np.where(skipped, 0, found.too_high)),
-            ("no_anchor", np.where(skipped, found.too_high, 0)),
-            ("floor", found.too_low),
-        ):
-            account[reason][:] += more
-            account[beyond][:] -= more
+    negatives = apply(request, policy, reasons=reasons, threads=threads)
+    candidates = np.full(queries, width)
+    if not reasons:
+        return replace(negatives, audit=Audit(candidates, negatives.counts, None))
+    audit = complete_account(
+        negatives.audit,
+        policy,
+        candidates,
+        has_anchor=~np.isnan(ceilings),
+        too_high=found.too_high,
+        others={"not_finite": found.not_finite, "positive": found.excluded, "floor": found.too_low},
+    )
     return replace(negatives, audit=audit)
 
 
@@ -164,14 +159,11 @@ def _bounds(bounds: npt.NDArray[np.float64], like: torch.Tensor) -> torch.Tensor
     return torch.from_numpy(bounds if exact else rounded_up(bounds)).to(like.device)
 
 
-def _pairs(lists: dict[str, Any], queries: int, width: int) -> tuple[Int64Array, Int64Array]:
-    """Which passages which rows must not be given; what is no column of the matrix is no candidate either."""
+def _pairs(lists: list[Rows | None], width: int) -> tuple[Int64Array, Int64Array]:
+    """Returns the rows and columns of excluded candidates, each pair once; an id that is not a column excludes none."""
     pairs = [np.empty(0, np.int64)]
-    for name, data in lists.items():
-        if data is not None:
-            rows = read_rows(name, data, "ids", single=True)
-            if len(rows) != queries:
-                raise ShapeError(f"{name} has {len(rows)} rows for {queries} queries")
+    for rows in lists:
+        if rows is not None:
             offsets = rows.ragged_offsets()
             ids = signed(rows.values)[offsets[0] : offsets[-1]]
             here = (ids >= 0) & (ids < width)

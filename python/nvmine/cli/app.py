@@ -43,7 +43,7 @@ def refuse(context: typer.Context, names: Iterable[str], other: str) -> None:
 
 
 # Arguments whose option has another name.
-_OPTIONS = {"method": {TeacherError: "--bm25-method"}}
+_OPTIONS: dict[str, dict[type[NvmineError], str]] = {"method": {TeacherError: "--bm25-method"}}
 
 
 def in_options(error: NvmineError) -> str:

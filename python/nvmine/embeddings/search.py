@@ -1,8 +1,8 @@
-"""Every query searched below its own ceiling, and the rule applied to what is found.
+"""Searches every query below its own ceiling, and applies the rule to what is found.
 
-A row of the result is a query against one anchor. Rows are searched together, as many as the budget holds the results
-of; each finds as many survivors as decide about its negatives. Where equal passages or near-duplicates take the place
-of some, that row alone is searched for more.
+A row of the result is one query with one anchor. Rows are searched together, as many as fit the memory budget, and each
+search asks for just as many survivors as decide the negatives. If equal passages or near-duplicates use up some of
+them, that row alone is searched again, deeper.
 """
 
 from __future__ import annotations
@@ -14,16 +14,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from nvmine.audit import REASONS
 from nvmine.embeddings.classes import Classes
 from nvmine.embeddings.collection import Collection
 from nvmine.embeddings.parts import Parts
 from nvmine.errors import NvmineError, SearchError
-from nvmine.inputs.keys import named
+from nvmine.inputs.keys import Keys, named
 from nvmine.inputs.rows import Rows, offsets_of
-from nvmine.mining import mine
 from nvmine.negatives import Negatives
 from nvmine.policy import Policy
+from nvmine.rule import Request, apply, complete_account, outline, search_ceilings
 from nvmine.search import Found, Sought, rescore, search_blocks
 
 Int64Array = npt.NDArray[np.int64]
@@ -37,8 +36,18 @@ _DEEPER = 4
 class Searching:
     """How to search.
 
-    `memory` is for blocks and results, in bytes; torch multiplies on a `device` or several, if any are named; so many
-    of each query's best are `kept`.
+    Parameters
+    ----------
+    memory
+        Bytes for blocks and results.
+    cosine
+        Whether to compare by cosine; else by dot product.
+    device
+        Torch devices to multiply on. None: the core multiplies, on the CPU.
+    threads
+        Number of threads of the core. None: as many as the process may use.
+    kept
+        Number of each query's best passages to keep besides, whatever the policy.
     """
 
     memory: int
@@ -49,7 +58,7 @@ class Searching:
 
 
 def mine_collection(collection: Collection, policy: Policy, searching: Searching) -> Negatives:
-    """The negatives of all queries."""
+    """Returns the negatives of all queries."""
     numbers = collection.positives.row_of()
     scores = rescore(
         collection.queries, numbers, collection.corpus, collection.positives.values[:, None], cosine=searching.cosine
@@ -74,36 +83,30 @@ class _Mining:
     def __init__(self, collection: Collection, policy: Policy, searching: Searching, anchors: Rows) -> None:
         self._collection, self._policy, self._searching, self._anchors = collection, policy, searching, anchors
         self._floor = -np.inf if policy.min_score is None else float(policy.min_score)
-        self._beyond = "not_sampled" if policy.resolved()["pool"] is None else "beyond_pool"
         self._classes = None if collection.classes is None else Classes(collection.classes)
         count, decisive = len(collection.corpus), policy.decisive
         self._needed = count if decisive is None else min(decisive, count)
 
     def negatives(self) -> Negatives:
-        """Mines every row, as many at once as the budget allows."""
-        queries = np.arange(len(self._collection.queries))
-        nothing = Rows(np.empty(0), (len(queries), 0), None)
-        # Without candidates: which rows there will be, and their ceilings.
-        with self._named(queries):
-            outline = mine(nothing, self._anchors, policy=replace(self._policy, on_short="keep", near_duplicate=None))
-        parts = Parts(outline, self._collection, self._policy.n, self._searching.kept)
-        rows, depth = np.arange(len(outline)), self._needed
+        """Mines every row, as many at once as the memory budget allows."""
+        with self._named(np.arange(len(self._collection.queries))):
+            ceilings = outline(self._anchors, self._policy)
+        parts = Parts(ceilings, self._collection, self._policy.n, self._searching.kept)
+        rows, depth = np.arange(len(ceilings)), self._needed
         while rows.size:
-            # A list while it grows to twice its depth and is copied out.
+            # A list grows to twice its depth, and is copied out in the end.
             step = max(1, self._searching.memory // 3 // (64 * max(1, depth + self._searching.kept)))
             hungry = [self._mine(parts, rows[start : start + step], depth) for start in range(0, len(rows), step)]
             rows, depth = np.concatenate(hungry), min(_DEEPER * depth, len(self._collection.corpus))
         return parts.negatives(self._anchors)
 
     def _mine(self, parts: Parts, rows: Int64Array, depth: int) -> Int64Array:
-        """Mines some rows from so many survivors each, and gives those for which that is too few."""
+        """Mines some rows from the best `depth` survivors each, and returns the rows that need more of them."""
         collection = self._collection
-        queries, ceilings = parts.outline.queries[rows], parts.outline.ceilings[rows]
+        queries, bounds = parts.outline.queries[rows], search_ceilings(parts.outline.ceilings[rows])
         excluded = self._excluded(queries)
-        # A query that is skipped, having no positive, has no ceiling: nothing is looked for.
-        bounds = np.where(np.isnan(ceilings), -np.inf, ceilings)
         searching = self._searching
-        # Who is searched again, deeper, has those to keep already.
+        # The first search has kept the best passages already.
         kept = searching.kept if depth == self._needed else 0
         sought = Sought(depth, bounds, self._floor, (excluded.ragged_offsets(), excluded.values), kept)
         found = search_blocks(
@@ -131,7 +134,7 @@ class _Mining:
         return hungry
 
     def _shadowed(self, queries: Int64Array, ceilings: Float64Array, found: Found) -> npt.NDArray[np.bool_]:
-        """Which of the found passages are one with a passage at or above the ceiling, the better of the two."""
+        """Returns which of the found passages equal a passage at or above the ceiling, which scores better."""
         shadowed = np.zeros(found.ids.shape, np.bool_)
         if self._classes is not None:
             collection, cosine = self._collection, self._searching.cosine
@@ -146,41 +149,43 @@ class _Mining:
         return shadowed
 
     def _fed(self, parts: Parts, rows: Int64Array, found: Found, depth: int) -> npt.NDArray[np.bool_]:
-        """The rows that no deeper survivor could change."""
+        """Returns which rows no deeper survivor could change."""
         collection = self._collection
         if depth == len(collection.corpus) or (collection.classes is None and collection.texts is None):
             return np.ones(len(rows), np.bool_)
-        # A row that is short now may still be fed.
+        # A row that is short now may find more.
         negatives = self._rule(parts, rows, found, replace(self._policy, on_short="keep"))
         fed: npt.NDArray[np.bool_] = negatives.audit.survivors >= self._needed
         return fed
 
     def _rule(self, parts: Parts, rows: Int64Array, found: Found, policy: Policy) -> Negatives:
-        """Negatives of some rows, from what was found for them."""
+        """Applies the policy to what was found for some rows."""
         collection, outline = self._collection, parts.outline
         queries = outline.queries[rows]
         anchors = self._anchors.take(queries)
         if policy.anchor == "each":
             places = self._anchors.ragged_offsets()[queries] + outline.positives[rows]
             anchors, policy = Rows(self._anchors.values[places], (len(rows), 1), None), replace(policy, anchor="min")
-        passages, own = (None, None) if collection.texts is None else collection.texts
+        texts = None
+        if collection.texts is not None:
+            passages, own = collection.texts
+            texts = passages, None if own is None else own.take(queries)
+        keys = queries.astype(np.uint64) if collection.keys is None else collection.keys.keys[queries]
+        request = Request(
+            scores=Rows.of_matrix(found.scores),
+            pos_scores=anchors,
+            ids=Rows.of_matrix(found.ids),
+            pos_ids=collection.positives.take(queries),
+            exclude_ids=collection.exclude.take(queries),
+            keys=Keys(keys, keys),
+            classes=collection.classes,
+            texts=texts,
+        )
         with self._named(queries):
-            return mine(
-                found.scores,
-                anchors,
-                ids=found.ids,
-                pos_ids=collection.positives.take(queries),
-                exclude_ids=collection.exclude.take(queries),
-                query_ids=queries if collection.keys is None else collection.keys.keys[queries],
-                identity=collection.classes,
-                passage_texts=passages,
-                query_texts=None if own is None else own.take(queries),
-                policy=policy,
-                threads=self._searching.threads,
-            )
+            return apply(request, policy, threads=self._searching.threads)
 
     def _excluded(self, queries: Int64Array) -> Rows:
-        """What each of the queries must not be given, ascending and once: all passages equal to one named."""
+        """Returns the passages that each query excludes, ascending: the named ones, and all that equal one of them."""
         collection, count = self._collection, len(self._collection.corpus)
         pairs = []
         for listed in (collection.positives.take(queries), collection.exclude.take(queries)):
@@ -201,34 +206,31 @@ class _Mining:
         excluded: Rows,
         queries: Int64Array,
     ) -> Int64Array:
-        """What became of every passage of the corpus, and not of the found ones alone."""
-        collection, count = self._collection, len(self._collection.corpus)
-        account = negatives.audit.by_reason
+        """Returns the account of every passage of the corpus, not only of the found ones."""
+        collection, cosine = self._collection, self._searching.cosine
         per_row, row_of = np.diff(excluded.ragged_offsets()), excluded.row_of()
-        ids, cosine = excluded.values[:, None], self._searching.cosine
+        ids = excluded.values[:, None]
         scores = rescore(collection.queries, queries[row_of], collection.corpus, ids, cosine=cosine)[:, 0]
         is_high = scores >= ceilings[row_of]
         is_low = ~is_high & (scores < self._floor)
-        # Excluded passages are rejected as such, whatever they score.
-        too_high = found.too_high - np.bincount(row_of[is_high], minlength=len(queries))
-        too_low = found.too_low - np.bincount(row_of[is_low], minlength=len(queries))
-        beyond = count - (found.ids >= 0).sum(axis=1) - shadowed - per_row - too_high - too_low
-        for reason, more in (
-            ("positive", per_row),
-            ("duplicate", shadowed),
-            ("floor", too_low),
-            ("ceiling", np.where(np.isneginf(ceilings), 0, too_high)),
-            ("no_anchor", np.where(np.isneginf(ceilings), too_high, 0)),
-            (self._beyond, beyond),
-            # Room for candidates that was not needed.
-            ("padding", -account["padding"]),
-        ):
-            account[reason] = account[reason] + more
-        return np.stack([account[reason] for reason in REASONS], axis=1)
+        # The search counts excluded passages by their score, but the rule rejects them as positives.
+        audit = complete_account(
+            negatives.audit,
+            self._policy,
+            np.full(len(queries), len(collection.corpus)),
+            has_anchor=~np.isneginf(ceilings),
+            too_high=found.too_high - np.bincount(row_of[is_high], minlength=len(queries)),
+            others={
+                "positive": per_row,
+                "duplicate": shadowed,
+                "floor": found.too_low - np.bincount(row_of[is_low], minlength=len(queries)),
+            },
+        )
+        return audit.rejected  # type: ignore[return-value] # reasons are counted
 
     @contextmanager
     def _named(self, queries: Int64Array) -> Iterator[None]:
-        """Errors name a query as the caller knows it."""
+        """Makes errors name a query as the caller does."""
         try:
             yield
         except NvmineError as error:

@@ -35,6 +35,11 @@ class Rows:
     shape: tuple[int, int] | None
     offsets: npt.NDArray[np.int64] | None
 
+    @classmethod
+    def of_matrix(cls, matrix: Array) -> Rows:
+        """The rows of a contiguous matrix, in a type that the core reads."""
+        return cls(matrix.reshape(-1), (matrix.shape[0], matrix.shape[1]), None)
+
     def __len__(self) -> int:
         if self.shape is not None:
             return self.shape[0]
@@ -125,6 +130,22 @@ def read_rows(name: str, data: Any, kind: Kind, *, single: bool = False) -> Rows
         raise ShapeError(f"{name} has shape {array.shape}, expected {wanted} or ragged rows{hint}")
     shape = (int(array.shape[0]), int(array.shape[1]))
     return Rows(_flat(name, array, kind), shape, None)
+
+
+def read_lists(name: str, data: Any, queries: int) -> Rows | None:
+    """Reads lists of ids, a row a query; None stays None.
+
+    Raises
+    ------
+    ShapeError, DtypeError
+        The number of rows is not that of the queries, or the values are not ids.
+    """
+    if data is None:
+        return None
+    rows = read_rows(name, data, "ids", single=True)
+    if len(rows) != queries:
+        raise ShapeError(f"{name} has {len(rows)} rows for {queries} queries")
+    return rows
 
 
 def read_column(name: str, data: Any) -> Array:
