@@ -12,9 +12,9 @@ import tempfile
 from pathlib import Path
 
 import ir_measures
+import polars as pl
 
 import nvmine
-import polars as pl
 from real import collections, minilm
 
 

@@ -24,11 +24,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 from polars.io.plugins import register_io_source
 
 import nvmine
 import nvmine.polars
-import polars as pl
 
 DEPTH = 100
 MARGIN, N = 0.05, 4

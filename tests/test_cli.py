@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 import checker
 import nvmine
-import polars as pl
 from chat_server import NO, YES, ChatServer
 
 pytest.importorskip("bm25s")

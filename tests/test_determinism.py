@@ -11,11 +11,11 @@ from typing import Any
 
 import hypothesis.strategies as st
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given
 
 import nvmine
-import polars as pl
 
 QUERIES, CANDIDATES = 1100, 24
 POLICIES: dict[str, dict[str, Any]] = {

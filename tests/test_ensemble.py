@@ -8,12 +8,12 @@ from typing import Any
 
 import hypothesis.strategies as st
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given
 
 import nvmine
 import oracle
-import polars as pl
 from nvmine import Audit, Negatives
 from nvmine.audit import REASONS
 from nvmine.errors import DtypeError, NvmineError, PolicyError, ShapeError

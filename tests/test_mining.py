@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 import nvmine
-import polars as pl
 from nvmine import errors
 from nvmine.errors import IdError, NvmineError, PolicyError, ScoreError, ShapeError, ShortError
 

@@ -8,10 +8,10 @@ import pickle
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 import nvmine
-import polars as pl
 from nvmine import Audit, Negatives
 from nvmine.audit import REASONS
 from nvmine.errors import InternalError

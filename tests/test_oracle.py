@@ -11,12 +11,12 @@ from typing import Any
 
 import hypothesis.strategies as st
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import assume, given, settings
 
 import nvmine
 import oracle
-import polars as pl
 from nvmine.audit import REASONS
 from nvmine.errors import IdError, NvmineError, ScoreError, ShortError
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 import checker
 import nvmine
-import polars as pl
 from nvmine.data import Vectors, open_dataset
 from nvmine.run import check_run
 from nvmine.search import ExactSearch

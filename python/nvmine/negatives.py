@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -122,18 +123,10 @@ class Negatives:
             import polars as pl
         except ImportError:
             raise MissingExtraError("this needs polars: pip install polars") from None
-        held = self.held
-        lists = {"negative_ids": self.ids, "negative_scores": self.scores}
-        if self.teachers is not None:
-            lists["negative_teachers"] = self.teachers
-        return pl.DataFrame(
-            [
-                pl.Series("query", self.queries),
-                pl.Series("positive", self.positives),
-                *(list_column(name, values[held], self.counts) for name, values in lists.items()),
-                pl.Series("candidates", self.audit.candidates),
-                *([] if self.audit.rejected is None else [pl.DataFrame(self.audit.by_reason).to_struct("rejected")]),
-            ]
+        return result_table(
+            self,
+            first=[pl.Series("query", self.queries), pl.Series("positive", self.positives)],
+            lists={} if self.teachers is None else {"negative_teachers": self.teachers[self.held]},
         )
 
     def to_arrow(self) -> Any:
@@ -143,3 +136,49 @@ class Negatives:
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """:meth:`to_polars` as an Arrow stream capsule."""
         return self.to_polars().__arrow_c_stream__(requested_schema)
+
+
+def result_table(
+    negatives: Negatives,
+    *,
+    first: Sequence[pl.Series],
+    rows: Int64Array | None = None,
+    ids: pl.Series | None = None,
+    named: pl.Series | None = None,
+    lists: Mapping[str, Any] | None = None,
+    then: Sequence[pl.Series] = (),
+    counts: Any = None,
+) -> pl.DataFrame:
+    """Returns a table of results: `first`, the lists of negatives, `then`, `candidates` and `rejected`.
+
+    Parameters
+    ----------
+    negatives
+        The results.
+    first, then
+        Columns before and after the lists, a value a row of the table.
+    rows
+        The result of each row of the table. None: a row a result.
+    ids
+        The ids of all passages, if the negatives are row numbers in it.
+    named
+        The ids of all held negatives, row by row of the table, if they are not those in `negatives`.
+    lists
+        Further list columns after `negative_scores`: their values for all held negatives, row by row of the table.
+    counts
+        Polars type of the counts. None: Int64.
+    """
+    import polars as pl
+
+    rows = np.arange(len(negatives)) if rows is None else rows
+    held, lengths, audit = negatives.held[rows], negatives.counts[rows], negatives.audit
+    if named is None:
+        found = negatives.ids[rows][held]
+        named = pl.Series(found) if ids is None else ids.gather(found)
+    flat = {"negative_ids": named, "negative_scores": negatives.scores[rows][held], **(lists or {})}
+    columns = [*first, *(list_column(name, values, lengths) for name, values in flat.items()), *then]
+    columns.append(pl.Series("candidates", audit.candidates[rows], dtype=counts))
+    if audit.rejected is not None:
+        schema = None if counts is None else dict.fromkeys(audit.by_reason, counts)
+        columns.append(pl.DataFrame(audit.by_reason, schema=schema).to_struct("rejected").gather(rows))
+    return pl.DataFrame(columns)

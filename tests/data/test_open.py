@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
-import polars as pl
 from nvmine.data import huggingface, open_dataset
 from nvmine.data.formats.tables import list_table
 from nvmine.errors import DataError, PolicyError

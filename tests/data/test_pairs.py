@@ -3,11 +3,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import polars as pl
 from nvmine.data.formats.tables import Table, frame_table, list_table, open_table
 from nvmine.data.pairs import DEFAULT_COLUMNS, read_pairs
 from nvmine.errors import DataError

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
-import polars as pl
 from nvmine.data import vector_files
 from nvmine.data.dataset import Taken
 from nvmine.data.vector_files import open_vectors

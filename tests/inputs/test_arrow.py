@@ -14,13 +14,13 @@ from ctypes import c_int32, c_int64
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import nvmine
 import oracle
-import polars as pl
 from arrow_producer import CArray, CSchema, Made, Streamed, capsule, values_address
 from nvmine.errors import DtypeError, NvmineError, ShapeError
 from nvmine.inputs.keys import read_keys

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 import nvmine
 import oracle
-import polars as pl
 from nvmine.errors import DtypeError, NvmineError, ShapeError
 from nvmine.inputs.foreign import list_column
 from nvmine.inputs.keys import read_keys, text_keys

@@ -8,11 +8,11 @@ import random
 import tempfile
 from pathlib import Path
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import polars as pl
 from nvmine.errors import RunError, TeacherError
 from nvmine.judges.journal import SCHEMA, Verdicts
 from nvmine.judges.judge import Question, Verdict

@@ -13,6 +13,7 @@ from typing import Any
 
 import hypothesis.strategies as st
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given
 from polars.exceptions import ComputeError
@@ -20,7 +21,6 @@ from polars.testing import assert_frame_equal
 
 import nvmine
 import nvmine.polars
-import polars as pl
 from engines import ENGINES
 from nvmine import _core
 from nvmine.audit import REASONS

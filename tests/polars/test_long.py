@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis.strategies as st
+import polars as pl
 import pytest
 from hypothesis import given
 from polars.exceptions import ComputeError
@@ -17,7 +18,6 @@ from polars.testing import assert_frame_equal
 import nvmine
 import nvmine.polars
 import oracle
-import polars as pl
 from engines import ENGINES, sunk
 from nvmine.audit import REASONS
 from nvmine.data.formats.stream import batches

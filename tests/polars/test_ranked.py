@@ -11,12 +11,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
 import nvmine
 import nvmine.polars
-import polars as pl
 from nvmine.data.formats import trec
 from nvmine.errors import DataError, DtypeError, NvmineError, PolicyError, RunError, ScoreError
 from nvmine.polars import ranked

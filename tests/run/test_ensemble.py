@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 import checker
 import nvmine
-import polars as pl
 from nvmine.data import Dataset, open_dataset
 from nvmine.errors import PolicyError, RunError, ScoreError
 from nvmine.run import check_run, single, summary_text

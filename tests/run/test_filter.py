@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 import checker
 import nvmine
-import polars as pl
 from nvmine.data import Dataset
 from nvmine.errors import PolicyError, RunError
 from nvmine.run import check_run, searching, shards

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 import checker
 import nvmine
-import polars as pl
 from chat_server import LINES, NO, YES, Answer, Asked, ChatServer, refuse
 from nvmine.data import Dataset
 from nvmine.errors import PolicyError, RunError, TeacherError

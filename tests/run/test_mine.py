@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 import checker
 import nvmine
-import polars as pl
 from nvmine.data import Dataset, open_dataset
 from nvmine.errors import PolicyError, RunError, SearchError
 from nvmine.run import check_run, single

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import polars as pl
 from nvmine.data import Dataset
 from nvmine.data.formats import trec
 from nvmine.errors import DataError, DtypeError

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import polars as pl
 from nvmine.data import Dataset, open_dataset
 from nvmine.data.dataset import Taken
 from nvmine.data.vector_files import VectorFile

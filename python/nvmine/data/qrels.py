@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import polars as pl
+
 from nvmine.data.beir import read_qrels
 from nvmine.data.formats import columns
 from nvmine.data.formats.scan import kind, scan, unreadable

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+
 from nvmine.data.formats import columns
 from nvmine.data.formats.stream import Source
 from nvmine.errors import DataError, DtypeError, quote

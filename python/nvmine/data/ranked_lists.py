@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
+
 from nvmine.data.formats import columns, trec
 from nvmine.data.formats.scan import FORMS, RUNS, first_bad_cell, first_of_another_type, kind, scan, unreadable
 from nvmine.data.formats.stream import Source, streamed

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-
 import polars as pl
+
 from nvmine.data.dataset import Taken
 from nvmine.data.formats import columns
 from nvmine.data.formats.scan import scan, unreadable

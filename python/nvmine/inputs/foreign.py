@@ -15,9 +15,8 @@ import numpy.typing as npt
 from nvmine.errors import DtypeError, ShapeError
 
 if TYPE_CHECKING:
-    import torch
-
     import polars as pl
+    import torch
 
 Array = npt.NDArray[Any]
 

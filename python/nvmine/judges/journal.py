@@ -23,6 +23,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import polars as pl
+
 from nvmine.errors import RunError, TeacherError
 from nvmine.files import sync_folder
 from nvmine.judges.judge import Question, Verdict

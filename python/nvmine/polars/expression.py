@@ -12,9 +12,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
+import polars as pl
 from polars.plugins import register_plugin_function
 
-import polars as pl
 from nvmine import _core
 from nvmine.errors import PolicyError
 from nvmine.policy import Policy, PolicyFields, takes_policy_fields

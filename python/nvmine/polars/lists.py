@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import polars as pl
+
 from nvmine.data.ranked_forms import long_types
 from nvmine.errors import DataError
 from nvmine.polars.rows import LongRule

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Unpack
 
 import polars as pl
+
 from nvmine.data.formats.stream import streamed
 from nvmine.data.ranked_forms import long_form
 from nvmine.inputs.numbers import thread_count

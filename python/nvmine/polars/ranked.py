@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Unpack
 
 import polars as pl
+
 from nvmine.data.formats.stream import streamed
 from nvmine.data.qrels import open_qrels
 from nvmine.data.ranked_forms import long_types

@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 import nvmine.mining
-import polars as pl
 from nvmine.audit import REASONS
 from nvmine.errors import DataError, NvmineError
-from nvmine.inputs.foreign import list_column
-from nvmine.negatives import Negatives
+from nvmine.negatives import Negatives, result_table
 from nvmine.policy import Policy
 
 # What the core reads as it is; ids of any other type are numbered within each query.
@@ -185,16 +184,10 @@ def results(
         keys = ["number", "id"]
         few = names.join(mined, on=keys, how="semi").unique(keys)
         found = mined.join(few, on=keys, how="left", maintain_order="left")["passage"]
-    columns = [queries.gather(negatives.queries).alias("query")]
+    first = [queries.gather(negatives.queries).alias("query")]
     if pairs is not None:
-        columns += pairs.with_columns(pl.col("positive_score").cast(pl.Float64)).get_columns()
-    columns += [
-        list_column("negative_ids", found.cast(kind), negatives.counts),
-        list_column("negative_scores", negatives.scores[held], negatives.counts),
-        pl.Series("candidates", negatives.audit.candidates, pl.UInt32),
-        pl.DataFrame(negatives.audit.by_reason, schema=dict.fromkeys(REASONS, pl.UInt32)).to_struct("rejected"),
-    ]
-    return pl.DataFrame(columns)
+        first += pairs.with_columns(pl.col("positive_score").cast(pl.Float64)).get_columns()
+    return result_table(negatives, first=first, named=found.cast(kind), counts=pl.UInt32)
 
 
 def results_schema(schema: pl.Schema, policy: Policy, query: str) -> pl.Schema:

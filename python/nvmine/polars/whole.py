@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 import polars as pl
+
 from nvmine.errors import DataError
 
 

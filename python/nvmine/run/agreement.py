@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-
 import polars as pl
+
 from nvmine.errors import RunError
 from nvmine.inputs.numbers import whole_number
 from nvmine.run.store.folder import Run
@@ -44,12 +44,10 @@ def agreement(runs: Sequence[Run | str | Path], *, top: int = 4) -> pl.DataFrame
     --------
     >>> nvmine.agreement(["run-e5", "run-bm25"])  # doctest: +SKIP
     """
-    opened = [run if isinstance(run, Run) else Run.open(run) for run in runs]
-    sources = [member for run in opened for member in run.taking_part()]
+    sources = [member for run in runs for member in Run.of(run).taking_part()]
     most = whole_number("top", top, np.iinfo(np.int32).max)
     for source in sources[1:]:
-        if source.manifest.data["digests"] != sources[0].manifest.data["digests"]:
-            raise RunError(f"was mined from other data than {sources[0].path}", path=source.path)
+        sources[0].require_same_data(source)
     if len({source.policy.anchor == "each" for source in sources}) > 1:
         raise RunError("has a result a positive, others a result a query; mine with one anchor", path=sources[0].path)
     names = _names(sources)
@@ -75,9 +73,9 @@ def _names(runs: Sequence[Run]) -> list[str]:
     """What to call the teachers: by their names, with a number where one is taken."""
     names, taken = [], {"teacher"}
     for run in runs:
-        name, number = run.manifest.teacher_name, 2
+        name, number = run.manifest.teacher.name, 2
         while name in taken:
-            name, number = f"{run.manifest.teacher_name} {number}", number + 1
+            name, number = f"{run.manifest.teacher.name} {number}", number + 1
         names.append(name)
         taken.add(name)
     return names

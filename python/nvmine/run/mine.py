@@ -1,4 +1,4 @@
-"""``mine_dataset``: texts in, a run folder out."""
+"""``mine_dataset``: texts in, a run out."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from nvmine.ensemble import Duplicates, How
 from nvmine.errors import PolicyError, SearchError
 from nvmine.inputs.numbers import thread_count
 from nvmine.policy import Policy, PolicyFields, takes_policy_fields
-from nvmine.run.backends import Teacher
+from nvmine.run.backends import SearchOptions, Teacher
 from nvmine.run.candidates.rescoring import Rescorer
-from nvmine.run.candidates.search import Doubts
+from nvmine.run.candidates.search import RelabelRules
 from nvmine.run.ensemble import mine_ensemble
 from nvmine.run.progress import Progress
-from nvmine.run.single import FaissOptions, Work
+from nvmine.run.single import Work
 from nvmine.run.store.folder import Run
-from nvmine.search import parse_memory
+from nvmine.search import FaissOptions, parse_memory
 from nvmine.teachers import CrossEncoderTeacher, open_teacher
 
 
@@ -53,9 +53,9 @@ def mine_dataset(
 ) -> Run:
     """Mines the hard negatives of a text collection into a run folder.
 
-    A run that is there and finished is returned as it is; one that was interrupted is continued. Every query gets its
-    `n` negatives unless the whole corpus does not hold them: where the policy rejects too many of a query's `depth`
-    best passages, that query is searched again below its ceiling.
+    If the folder holds the finished run already, it is returned as it is; an interrupted run is continued. Every query
+    gets its `n` negatives unless the whole corpus does not hold them: where the policy rejects too many of a query's
+    `depth` best passages, that query is searched again below its ceiling.
 
     Parameters
     ----------
@@ -66,44 +66,46 @@ def mine_dataset(
         The run folder: new, empty, or of the same work.
     teacher
         ``"bm25"``, ``"random"``, the name or path of a sentence-transformers or transformers encoder, or a teacher
-        made before, see :mod:`nvmine.teachers`. Several make an ensemble, the most accurate first: each has a run of
-        its own in the folder, and one that is there already is not mined again when another is added.
+        object, see :mod:`nvmine.teachers`. Several teachers make an ensemble; give the most accurate first. Each of
+        them gets a run of its own inside the folder, so that adding a teacher does not mine the others again.
     how, duplicates
-        Of an ensemble, see :func:`nvmine.ensemble`.
+        How an ensemble combines its teachers, see :func:`nvmine.ensemble`.
     split
-        Which queries are mined, for data that has splits.
-    query_column, positive_column, corpus
-        Of pairs: which columns, and a file with further passages.
+        The split whose queries are mined, for data that has splits.
+    query_column, positive_column
+        The columns of a pairs file. Default: names that are in common use.
+    corpus
+        A file with further passages, for a pairs file.
     rescorer
-        The name or path of a cross-encoder, or what has its ``score`` and ``describe``: the `depth` best passages and
-        the positives get its scores, and the policy goes by those. Queries are not searched deeper then.
+        The name or path of a cross-encoder, or an object with its ``score`` and ``describe``. It scores the `depth`
+        best passages and the positives again, and the policy uses these scores. Queries are not searched deeper then.
     promote_above
-        Candidates that the rescorer scores higher are positives that nobody labelled (RocketQA: 0.9, arXiv
-        2010.08191): never negatives, and in :meth:`Run.qrels`.
+        Candidates that the rescorer scores higher count as positives that nobody labelled (RocketQA: 0.9, arXiv
+        2010.08191): they never become negatives, and :meth:`Run.qrels` lists them.
     consistency
-        Pairs are dropped whose positive is not among so many best passages of its query; at most `depth`.
+        Drop pairs whose positive is not among this many best passages of its query; at most `depth`. Default: keep all.
     depth
-        Candidates kept for each query, for this policy and later ones; at least 1.
+        Number of candidates to keep for each query, for this policy and later ones; at least 1.
     index
-        ``"exact"``, or a FAISS index: ``"flat"``, ``"ivf4096"``, ``"hnsw32"``, ``"cagra64"`` or any of FAISS's factory
-        strings; or one that was saved before, of these passages in their order: its file, or a folder of ``*.faiss``,
-        each of the next part of the passages. Saved indexes are mapped, not loaded.
+        ``"exact"``; or a FAISS index to build: ``"flat"``, ``"ivf4096"``, ``"hnsw32"``, ``"cagra64"`` or any factory
+        string of FAISS; or a saved index of these passages in their order: its file, or a folder of ``*.faiss`` files
+        with consecutive parts of the passages. Saved indexes are mapped, not loaded.
     nprobe, ef_search
-        Of a FAISS index.
+        How broadly an IVF or HNSW index is searched.
     memory
-        Budget for blocks of scores, such as ``"512M"``; vectors are mapped from the run folder.
+        Memory budget for blocks of scores, such as ``"512M"``; vectors are mapped from the run folder.
     device
-        Where torch multiplies in the search, such as ``"cuda"``; default: the core does, on the CPU. Several, such as
-        ``["cuda:0", "cuda:1"]``, share the search and the encoding, each with a copy of the teacher, which otherwise
-        stays where it was loaded. The results are those of one.
+        The torch device that multiplies in the search, such as ``"cuda"``. Default: the core multiplies, on the CPU.
+        Several devices, such as ``["cuda:0", "cuda:1"]``, share the search and the encoding, each with a copy of the
+        teacher; with one device the teacher stays where it was loaded. The results do not depend on the devices.
     threads
-        For the core. Default: as many as the process may use.
+        Number of threads of the core. Default: as many as the process may use.
     progress
-        Whether progress bars are shown. Default: on a terminal.
+        Whether to show progress bars. Default: on a terminal.
     policy
-        The whole rule; or give its fields as keywords, see :class:`nvmine.Policy`.
+        The whole policy; or give its fields as keywords, see :class:`nvmine.Policy`.
     **fields
-        The fields of a policy, where `policy` is not given.
+        The fields of a policy, if `policy` is not given.
 
     Returns
     -------
@@ -115,7 +117,7 @@ def mine_dataset(
     DataError
         The data cannot be read; the message names file, line, column or row.
     TeacherError
-        The model cannot be loaded, or gives vectors that are not finite.
+        The model cannot be loaded, or returns vectors that are not finite.
     RunError
         `out` holds something else, or cannot be written.
     PolicyError, SearchError, MissingExtraError
@@ -126,14 +128,15 @@ def mine_dataset(
     >>> import nvmine, tempfile
     >>> pairs = [("capital of France?", "Paris is the capital of France."),
     ...          ("capital of Italy?", "Rome is the capital of Italy."),
-    ...          ("longest river?", "The Nile is the longest river of all.")]
-    >>> with tempfile.TemporaryDirectory() as folder:  # doctest: +SKIP
+    ...          ("longest river of Italy?", "The Po is the longest river of Italy.")]
+    >>> with tempfile.TemporaryDirectory() as folder:
     ...     run = nvmine.mine_dataset(pairs, out=folder + "/run", n=1)
     ...     run.negatives()["negative_ids"].to_list()
     [['p1'], ['p0'], ['p1']]
     """
     chosen = Policy.of(policy, fields)
-    depth, budget, threads = _count("depth", depth), parse_memory(memory), thread_count(threads)
+    depth = _count("depth", depth)
+    options = SearchOptions(parse_memory(memory), device, thread_count(threads))
     dataset = open_dataset(
         data,
         split=split,
@@ -144,10 +147,10 @@ def mine_dataset(
     )
     named = [teacher] if isinstance(teacher, str) or not isinstance(teacher, Sequence) else teacher
     if not named:
-        raise PolicyError("is empty; give at least one", argument="teacher")
-    # Draws of the policy and of a random teacher are of one seed.
+        raise PolicyError("is empty; give at least one teacher", argument="teacher")
+    # A random teacher draws with the seed of the policy.
     seeds = {"random": {"seed": chosen.seed}}
-    tutors = [open_teacher(each, **seeds.get(each, {})) if isinstance(each, str) else each for each in named]
+    teachers = [open_teacher(each, **seeds.get(each, {})) if isinstance(each, str) else each for each in named]
     work = Work(
         dataset=dataset,
         split=split,
@@ -155,27 +158,24 @@ def mine_dataset(
         depth=depth,
         index=FaissOptions.of(index, nprobe=nprobe, ef_search=ef_search),
         rescorer=CrossEncoderTeacher.load(rescorer) if isinstance(rescorer, str) else rescorer,
-        doubts=_doubts(consistency, promote_above, depth, rescorer),
-        memory=budget,
-        device=device,
-        threads=threads,
+        rules=_rules(consistency, promote_above, depth, rescorer),
+        options=options,
         bars=Progress(progress),
     )
-    if len(tutors) == 1:
-        return work.mine(tutors[0], Path(out))
-    return mine_ensemble(work, tutors, Path(out), how=how, duplicates=duplicates)
+    if len(teachers) == 1:
+        return work.mine(teachers[0], Path(out))
+    return mine_ensemble(work, teachers, Path(out), how=how, duplicates=duplicates)
 
 
-def _doubts(consistency: int | None, promote_above: float | None, depth: int, rescorer: object) -> Doubts:
+def _rules(consistency: int | None, promote_above: float | None, depth: int, rescorer: object) -> RelabelRules:
     if consistency is not None and _count("consistency", consistency) > depth:
-        raise SearchError(
-            f"is {consistency}, but only {depth} candidates are kept; raise depth", argument="consistency"
-        )
+        message = f"is {consistency}, but only {depth} candidates are kept; use depth={consistency}"
+        raise SearchError(message, argument="consistency")
     if promote_above is not None and rescorer is None:
-        raise PolicyError("is for the scores of a rescorer, and there is none", argument="promote_above")
+        raise PolicyError("compares the scores of a rescorer, but none is given", argument="promote_above")
     if promote_above is not None and not (isinstance(promote_above, Real) and math.isfinite(promote_above)):
         raise PolicyError(f"must be a finite number, not {promote_above!r}", argument="promote_above")
-    return Doubts(consistency, promote_above)
+    return RelabelRules(consistency, promote_above)
 
 
 def _count(name: str, value: int) -> int:

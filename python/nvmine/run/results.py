@@ -1,117 +1,98 @@
-"""Candidates to negatives: the rule applied to stored candidates, and the table of results."""
+"""The table of results: a row a (query, positive) pair, named by the ids of the data."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-
 import polars as pl
-from nvmine.audit import REASONS
-from nvmine.inputs.foreign import list_column
-from nvmine.mining import mine
-from nvmine.negatives import Negatives
-from nvmine.policy import Policy
+
+from nvmine.errors import InternalError
+from nvmine.negatives import Negatives, result_table
+from nvmine.run.candidates.block import CandidateBlock
 from nvmine.run.candidates.labels import Labels
-from nvmine.run.candidates.positives import kept_positives
 
 Int64Array = npt.NDArray[np.int64]
 
 
-def negatives_name(number: int) -> str:
-    """Where a shard of results lies in the run."""
-    return f"negatives-{number:05d}.parquet"
-
-
-def mine_candidates(candidates: pl.DataFrame, labels: Labels, policy: Policy, threads: int | None = None) -> Negatives:
-    """The negatives of some queries, from their rows of a candidates table; none where no positive is kept."""
-    candidates = kept_positives(candidates)
-    return mine(
-        candidates["scores"],
-        candidates["pos_scores"],
-        ids=candidates["ids"],
-        pos_ids=candidates["pos_ids"],
-        query_ids=candidates["query_id"],
-        exclude_ids=pl.select(pl.concat_list(labels.own(candidates["query_id"]), candidates["excluded"])).to_series(),
-        identity=labels.classes,
-        passage_texts=labels.passage_shingles,
-        query_texts=labels.query_texts(candidates["query_id"]),
-        # That a query has no positive was allowed, or refused, when its candidates were searched.
-        policy=replace(policy, on_missing="skip"),
-        threads=threads,
-    )
-
-
-def results_table(candidates: pl.DataFrame, negatives: Negatives, passage_ids: pl.Series, teacher: str) -> pl.DataFrame:
-    """Results with a row a (query, positive) pair, named by the ids of the data.
+def results_table(
+    block: CandidateBlock, labels: Labels, negatives: Negatives, passage_ids: pl.Series, teacher: str
+) -> pl.DataFrame:
+    """Returns the results of one teacher.
 
     Columns: `query_id`, `positive_id`, `positive_score`, `negative_ids`, `negative_scores`, `teacher`, `candidates`,
-    `rejected` (a count a reason). For an anchor other than ``each``, all positives of a query share its negatives.
+    `rejected` (a count a reason). The positives of a query share its negatives, unless each positive is an anchor.
     """
-    pairs = Pairs.of(candidates, negatives)
-    return pl.DataFrame(
-        [
-            *pairs.names(candidates, passage_ids),
-            pairs.positive_scores.alias("positive_score"),
-            *pairs.negatives(negatives, passage_ids),
-            pl.Series("teacher", [teacher]).new_from_index(0, len(pairs.rows)),
-            *pairs.account(negatives),
-        ]
+    pairs = _Pairs.of(block, negatives)
+    return result_table(
+        negatives,
+        rows=pairs.results,
+        first=[*pairs.names(block, labels, passage_ids), pl.Series("positive_score", pairs.scores)],
+        ids=passage_ids,
+        then=[pl.Series("teacher", [teacher]).new_from_index(0, len(pairs.results))],
+        counts=pl.UInt32,
     )
+
+
+def ensemble_table(
+    blocks: Sequence[CandidateBlock],
+    labels: Labels,
+    negatives: Negatives,
+    passage_ids: pl.Series,
+    names: Sequence[str],
+) -> pl.DataFrame:
+    """Returns the results of several teachers.
+
+    Columns: `query_id`, `positive_id`, `negative_ids`, `negative_scores`, `negative_teachers`, `positive_scores` (the
+    positive's score by the teacher of each negative, null where it has none), `candidates`, `rejected`.
+    """
+    pairs = _Pairs.of(blocks[0], negatives)
+    # A column a teacher, a row a pair.
+    scores = np.stack([block.pos_scores[blocks[0].pos_kept] for block in blocks], axis=1)
+    teachers = teachers_of(negatives)[pairs.results]
+    of_positive = np.take_along_axis(scores, np.maximum(teachers, 0), axis=1)
+    held = negatives.held[pairs.results]
+    return result_table(
+        negatives,
+        rows=pairs.results,
+        first=pairs.names(blocks[0], labels, passage_ids),
+        ids=passage_ids,
+        lists={
+            "negative_teachers": pl.Series(names, dtype=pl.String).gather(teachers[held]),
+            "positive_scores": pl.Series(of_positive[held]).fill_nan(None),
+        },
+        counts=pl.UInt32,
+    )
+
+
+def teachers_of(negatives: Negatives) -> Int64Array:
+    """Returns the place of the teacher of each negative, in an ensemble."""
+    if negatives.teachers is None:
+        raise InternalError("an ensemble does not say which teacher gave a negative; please report this")
+    return negatives.teachers
 
 
 @dataclass(frozen=True, slots=True)
-class Pairs:
-    """The (query, positive) pairs of a table of candidates, and which result is whose.
+class _Pairs:
+    """The (query, positive) pairs of a block that are kept: their places, passages and scores, and their results."""
 
-    Parameters
-    ----------
-    rows, positives, positive_scores
-        The query's row in the table, the positive's id, and its score.
-    results
-        The row of the result.
-    """
-
-    rows: Int64Array
-    positives: pl.Series
-    positive_scores: pl.Series
+    places: Int64Array
+    passages: Int64Array
+    scores: npt.NDArray[np.float32]
     results: Int64Array
 
     @classmethod
-    def of(cls, candidates: pl.DataFrame, negatives: Negatives) -> Pairs:
-        """The pairs that are kept. Results are a row a query, or, where each positive is an anchor, a row a pair."""
-        kept = kept_positives(candidates)
-        lengths = kept["pos_ids"].list.len().to_numpy().astype(np.int64)
-        rows = np.repeat(np.arange(len(lengths)), lengths)
-        results = np.arange(len(rows)) if (negatives.positives >= 0).any() else rows
-        positives, scores = (kept[name].explode(empty_as_null=False) for name in ("pos_ids", "pos_scores"))
-        return cls(rows, positives, scores, results)
+    def of(cls, block: CandidateBlock, negatives: Negatives) -> _Pairs:
+        kept = block.kept
+        places = kept.positives.row_of()
+        # Where each positive is an anchor, each pair has a result of its own.
+        results = np.arange(len(places)) if (negatives.positives >= 0).any() else places
+        return cls(places, kept.positives.values, kept.pos_scores, results)
 
-    def names(self, candidates: pl.DataFrame, passage_ids: pl.Series) -> list[pl.Series]:
-        """`query_id` and `positive_id`."""
+    def names(self, block: CandidateBlock, labels: Labels, passage_ids: pl.Series) -> list[pl.Series]:
         return [
-            candidates["query_id"].gather(self.rows),
-            passage_ids.gather(self.positives).alias("positive_id"),
-        ]
-
-    def negatives(self, negatives: Negatives, passage_ids: pl.Series) -> list[pl.Series]:
-        """`negative_ids` and `negative_scores`."""
-        return [
-            self.lists("negative_ids", negatives, lambda held: passage_ids.gather(negatives.ids[self.results][held])),
-            self.lists("negative_scores", negatives, lambda held: negatives.scores[self.results][held]),
-        ]
-
-    def lists(self, name: str, negatives: Negatives, values: Callable[[Any], Any]) -> pl.Series:
-        """A list a pair, of one value a negative; `values` gives them for a mask of shape (pairs, n)."""
-        return list_column(name, values(negatives.held[self.results]), negatives.counts[self.results])
-
-    def account(self, negatives: Negatives) -> list[pl.Series]:
-        """`candidates` and `rejected`."""
-        rejected = pl.DataFrame(negatives.audit.by_reason, schema=dict.fromkeys(REASONS, pl.UInt32))
-        return [
-            pl.Series("candidates", negatives.audit.candidates[self.results], dtype=pl.UInt32),
-            rejected.to_struct("rejected").gather(self.results),
+            pl.Series("query_id", labels.names(block.rows), pl.String).gather(self.places),
+            passage_ids.gather(self.passages).alias("positive_id"),
         ]

@@ -1,81 +1,105 @@
-"""From a search to the finished run: candidates, negatives, totals. For all who make a run of one teacher."""
+"""The one loop over the shards of a run, and the stages that are written shard by shard: candidates, then results."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
+import polars as pl
 
 from nvmine.audit import REASONS
 from nvmine.files import read_table, table_writer
 from nvmine.negatives import Negatives
 from nvmine.policy import Policy
+from nvmine.run.candidates.block import CandidateBlock
 from nvmine.run.candidates.labels import Labels
-from nvmine.run.candidates.positives import with_positives
 from nvmine.run.candidates.search import CandidateSearch
 from nvmine.run.progress import Progress
-from nvmine.run.results import mine_candidates, negatives_name, results_table
+from nvmine.run.results import results_table
 from nvmine.run.store.workspace import PASSAGES, Workspace, shard_ranges
 
+Int64Array = npt.NDArray[np.int64]
 
-def candidate_name(workspace: Workspace, number: int) -> str:
-    """Where a shard of candidates lies in the run."""
+
+class Results(NamedTuple):
+    """The results of a shard: how many of its queries have one, their negatives, and what makes the table of them."""
+
+    queries: int
+    negatives: Negatives
+    table: Callable[[], pl.DataFrame]
+
+
+def each_shard(queries: int, bars: Progress, task: str) -> Iterator[tuple[int, Int64Array, Callable[[int], object]]]:
+    """Yields the number of each shard of queries, its rows, and a function that reports how many of them are done.
+
+    Rows that were not reported count as done when the next shard is asked for.
+    """
+    with bars.bar(task, queries) as bar:
+        for number, rows in shard_ranges(queries):
+            before = bar.n
+            yield number, np.arange(rows.start, rows.stop), bar.update
+            bar.update(len(rows) - (bar.n - before))
+
+
+def candidates_name(workspace: Workspace, number: int) -> str:
+    """Returns the name of a shard of candidates in the run."""
     return f"candidates/{workspace.manifest.folder_name}-{number:05d}.parquet"
 
 
+def write_candidates(workspace: Workspace, number: int, block: CandidateBlock, labels: Labels) -> None:
+    """Writes a shard of candidates."""
+    workspace.commit(candidates_name(workspace, number), len(block), table_writer(block.to_table(labels)))
+
+
 def search_all(workspace: Workspace, labels: Labels, make: Callable[[], CandidateSearch], bars: Progress) -> None:
-    """Writes all shards of candidates that are not there yet; a search is only made if one is missing."""
-    names = {number: candidate_name(workspace, number) for number, _ in shard_ranges(labels.queries)}
-    if all(workspace.has(name) for name in names.values()):
+    """Writes all shards of candidates that are missing; the search is made only if one is."""
+    numbers = [number for number, _ in shard_ranges(labels.queries)]
+    missing = {number for number in numbers if not workspace.has(candidates_name(workspace, number))}
+    if not missing:
         return
     search = make()
-    with bars.bar("searching", labels.queries) as bar:
-        for number, rows in shard_ranges(labels.queries):
-            if not workspace.has(names[number]):
-                table = search.table(np.arange(rows.start, rows.stop), bar.update)
-                workspace.commit(names[number], len(rows), table_writer(table))
-            else:
-                bar.update(len(rows))
+    for number, rows, done in each_shard(labels.queries, bars, "searching"):
+        if number in missing:
+            write_candidates(workspace, number, search.block(rows, done), labels)
 
 
 def mine_all(workspace: Workspace, labels: Labels, policy: Policy, bars: Progress, threads: int | None) -> None:
-    """Writes the results of every query from its candidates, and the totals, with which the run is finished."""
+    """Writes the results of every query from its stored candidates, and finishes the run."""
     passage_ids = read_table(workspace.root / PASSAGES)["passage_id"]
-    totals = Totals(policy.n)
-    with bars.bar("mining", labels.queries) as bar:
-        for number, rows in shard_ranges(labels.queries):
-            candidates = read_table(workspace.root / candidate_name(workspace, number))
-            # A query that has lost all its positives has no result.
-            (candidates,) = with_positives([candidates])
-            negatives = mine_candidates(candidates, labels, policy, threads)
-            name = negatives_name(number)
-            if not workspace.has(name):
-                table = results_table(candidates, negatives, passage_ids, workspace.manifest.teacher_name)
-                workspace.commit(name, table.height, table_writer(table))
-            totals.add(candidates.height, negatives)
-            bar.update(len(rows))
-    workspace.finish(totals.counts)
+    teacher = workspace.manifest.teacher.name
+
+    def mine(number: int, rows: Int64Array) -> Results:
+        block = CandidateBlock.of_table(read_table(workspace.root / candidates_name(workspace, number)), rows)
+        # A query that has lost all its positives has no result.
+        block = block.take(np.flatnonzero(block.has_positive))
+        negatives = block.mine(labels, policy, threads)
+        return Results(len(block), negatives, lambda: results_table(block, labels, negatives, passage_ids, teacher))
+
+    workspace.finish(write_results(workspace, labels, mine, bars, "mining"))
 
 
-class Totals:
-    """What a run's results amount to.
+def write_results(
+    workspace: Workspace, labels: Labels, mine: Callable[[int, Int64Array], Results], bars: Progress, task: str
+) -> dict[str, int]:
+    """Writes all shards of results, and returns the totals over all of them.
 
-    Parameters
-    ----------
-    n
-        Negatives wanted for each result.
+    Every shard is mined, since the totals need it, but one that is written already is not written again.
     """
-
-    def __init__(self, n: int) -> None:
-        self._n = n
-        self.counts = dict.fromkeys(("queries", "results", "candidates", "survivors", "emitted", "short", *REASONS), 0)
-
-    def add(self, queries: int, negatives: Negatives) -> None:
-        """Adds the results of some queries, when they are proven to account for every candidate."""
+    totals = dict.fromkeys(("queries", "results", "candidates", "survivors", "emitted", "short", *REASONS), 0)
+    for number, rows, _ in each_shard(labels.queries, bars, task):
+        queries, negatives, table = mine(number, rows)
+        # Nothing is added, or written, unless every candidate is accounted for.
         negatives.audit.check()
-        self.counts["queries"] += queries
-        self.counts["results"] += len(negatives)
-        self.counts["survivors"] += int(negatives.audit.survivors.sum())
-        self.counts["short"] += int((negatives.counts < self._n).sum())
+        name = f"negatives-{number:05d}.parquet"
+        if not workspace.has(name):
+            results = table()
+            workspace.commit(name, results.height, table_writer(results))
+        totals["queries"] += queries
+        totals["results"] += len(negatives)
+        totals["survivors"] += int(negatives.audit.survivors.sum())
+        totals["short"] += int((negatives.counts < workspace.manifest.n).sum())
         for key, count in negatives.audit.total.items():
-            self.counts[key] += count
+            totals[key] += count
+    return totals

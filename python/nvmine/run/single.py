@@ -1,85 +1,49 @@
-"""One teacher's share of the work: what is to be mined and how, and the stages that do it.
+"""The run of one teacher: what is to be mined and how, and the stages that do it.
 
-Data → (vectors →) candidates → negatives. Each stage writes shards that are never made twice, so a run that was killed
-goes on where it stopped and ends with the bytes of one that was not.
+Texts → vectors or an index → candidates → negatives. Each stage writes shards that are never made twice, so a run that
+was killed continues where it stopped, and ends with the bytes of a run that was not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache, cached_property, partial
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from nvmine.data import Dataset
 from nvmine.errors import PolicyError, SearchError
 from nvmine.policy import Policy
-from nvmine.run.backends import Teacher, prepare
+from nvmine.run.backends import SearchOptions, Stored, StoreJob, Teacher, backend_of, exhaustive_search, stored_vectors
 from nvmine.run.candidates.labels import Labels
 from nvmine.run.candidates.rescoring import RescoredSearch, Rescorer, discard_scores
-from nvmine.run.candidates.search import CandidateSearch, Doubts
-from nvmine.run.encode import stored_vectors
+from nvmine.run.candidates.search import CandidateSearch, RelabelRules
 from nvmine.run.progress import Progress
-from nvmine.run.searching import exhaustive_search
 from nvmine.run.shards import mine_all, search_all
 from nvmine.run.store.folder import Run
 from nvmine.run.store.manifest import Manifest
+from nvmine.run.store.records import SearchRecord, TeacherRecord
 from nvmine.run.store.texts import store_texts
 from nvmine.run.store.workspace import Workspace, open_workspace
-from nvmine.search import ExhaustiveSearcher, FaissSearch, Searcher, digests_of, saved_indexes
-from nvmine.teachers import Bm25Teacher, RandomTeacher, RankedTeacher
-
-
-@dataclass(frozen=True, slots=True)
-class FaissOptions:
-    """A FAISS index, where the search is not exact: a factory string or saved files, and how broadly it is searched."""
-
-    factory: str
-    saved: Sequence[Path] = ()
-    nprobe: int | None = None
-    ef_search: int | None = None
-
-    @classmethod
-    def of(cls, index: str, *, nprobe: int | None, ef_search: int | None) -> FaissOptions | None:
-        """The options of an index by its name; None for "exact".
-
-        Raises
-        ------
-        SearchError
-            An option is for an index, and the search is exact.
-        """
-        if index != "exact":
-            return cls(index, saved_indexes(index), nprobe, ef_search)
-        for name, value in {"nprobe": nprobe, "ef_search": ef_search}.items():
-            if value is not None:
-                raise SearchError("is for a FAISS index, and the search is exact", argument=name)
-        return None
-
-    def describe(self) -> dict[str, Any]:
-        """What decides which passages are found, ready for JSON; of saved files what they hold, wherever they lie."""
-        known = {"index": "saved", "index_digests": digests_of(self.saved)} if self.saved else {"index": self.factory}
-        given = {"nprobe": self.nprobe, "ef_search": self.ef_search}
-        return known | {name: value for name, value in given.items() if value is not None}
+from nvmine.search import FaissOptions, FaissSearch, Searcher
 
 
 def refuse_ceiling(wanted: Manifest) -> None:
-    """Refuses a ceiling relative to scores that mean nothing.
+    """Refuses a ceiling that is relative to scores without a meaning.
 
     Raises
     ------
     PolicyError
-        The teacher is random, its candidates are not rescored, and the method asks for a positive's score.
+        The teacher is random, its candidates are not rescored, and the method needs a positive's score.
     """
-    random = wanted.teacher["kind"] == "random" and "rescorer" not in wanted.search
-    if random and wanted.policy["method"] in ("perc", "margin"):
-        message = "random scores tell nothing of relevance, nor does a positive's; use method='naive'"
+    meaningless = not backend_of(wanted.teacher).scores_relevance and wanted.search.rescorer is None
+    if meaningless and wanted.policy["method"] in ("perc", "margin"):
+        message = "random scores say nothing about relevance, nor does a positive's; use method='naive'"
         raise PolicyError(message, argument="method")
 
 
 @dataclass(frozen=True)
 class Work:
-    """Everything about a run but its teacher."""
+    """Everything about a run except its teacher."""
 
     dataset: Dataset
     split: str
@@ -87,32 +51,22 @@ class Work:
     depth: int
     index: FaissOptions | None
     rescorer: Rescorer | None
-    doubts: Doubts
-    memory: int
-    device: str | Sequence[str] | None
-    threads: int | None
+    rules: RelabelRules
+    options: SearchOptions
     bars: Progress
 
-    def manifest(self, tutor: Teacher) -> Manifest:
-        """The manifest of a teacher's run, without files.
+    def manifest(self, teacher: Teacher) -> Manifest:
+        """Returns the manifest of a teacher's run, without files.
 
         Raises
         ------
         SearchError, PolicyError
             The teacher has no vectors to index, or no scores that a ceiling could be relative to.
         """
-        if self.index is not None and isinstance(tutor, Bm25Teacher | RandomTeacher | RankedTeacher):
-            kind = tutor.describe()["kind"]
-            message = f"{self.index.factory!r} is an index of vectors, and {kind} has none; leave it at 'exact'"
+        record = TeacherRecord(teacher.describe())
+        if self.index is not None and not backend_of(record).has_vectors:
+            message = f"{self.index.factory!r} is an index of vectors, but {record.kind} has none; use index='exact'"
             raise SearchError(message, argument="index")
-        search: dict[str, Any] = {"index": "exact"} if self.index is None else self.index.describe()
-        search["depth"] = self.depth
-        if self.rescorer is not None:
-            search["rescorer"] = self.rescorer.describe()
-        for name in ("consistency", "promote_above"):
-            value = getattr(self.doubts, name)
-            if value is not None:
-                search[name] = value
         wanted = Manifest(
             data={
                 "name": self.dataset.name,
@@ -122,8 +76,14 @@ class Work:
                 "positives": len(self.dataset.positive_passages),
                 "digests": self.dataset.digests(),
             },
-            teacher=tutor.describe(),
-            search=search,
+            teacher=record,
+            search=SearchRecord(
+                **({"index": "exact"} if self.index is None else self.index.describe()),
+                depth=self.depth,
+                rescorer=None if self.rescorer is None else self.rescorer.describe(),
+                consistency=self.rules.consistency,
+                promote_above=self.rules.promote_above,
+            ),
             policy=asdict(self.policy),
         )
         refuse_ceiling(wanted)
@@ -132,46 +92,37 @@ class Work:
     @cached_property
     def labels(self) -> Labels:
         """The labels of the data, made when they are first needed, for all teachers."""
-        return Labels.of(self.dataset, shingles=self.policy.near_duplicate is not None, threads=self.threads)
+        shingles = self.policy.near_duplicate is not None
+        return Labels.of(self.dataset, shingles=shingles, threads=self.options.threads)
 
-    def mine(self, tutor: Teacher, out: Path) -> Run:
-        """Mines with one teacher into a folder, or goes on where that was stopped."""
-        with open_workspace(out, self.manifest(tutor)) as workspace:
+    def mine(self, teacher: Teacher, out: Path) -> Run:
+        """Mines with one teacher into a folder, or continues what is there."""
+        with open_workspace(out, self.manifest(teacher)) as workspace:
             if not workspace.manifest.finished:
                 store_texts(workspace, self.dataset)
                 # Encoding stays where the teacher was loaded, unless several devices share it.
-                devices = None if isinstance(self.device, str) else self.device
-                prepare(workspace, tutor, self.dataset, devices, self.bars)
-                search_all(workspace, self.labels, partial(self._search, workspace), self.bars)
+                devices = None if isinstance(self.options.device, str) else self.options.device
+                job = StoreJob(workspace, teacher, self.dataset, devices, self.bars)
+                backend_of(workspace.manifest.teacher).store(job)
+                search_all(workspace, self.labels, lambda: self._search(workspace), self.bars)
                 discard_scores(workspace)
-                mine_all(workspace, self.labels, self.policy, self.bars, self.threads)
+                mine_all(workspace, self.labels, self.policy, self.bars, self.options.threads)
         return Run.open(out)
 
     def _search(self, workspace: Workspace) -> CandidateSearch:
-        exact: Callable[[], ExhaustiveSearcher] = cache(
-            partial(
-                exhaustive_search,
-                workspace.root,
-                workspace.manifest,
-                self.dataset,
-                memory=self.memory,
-                device=self.device,
-                threads=self.threads,
-            )
-        )
+        exact = exhaustive_search(Stored(workspace.root, workspace.manifest, self.dataset, self.options))
         searcher: Searcher = exact() if self.index is None else self._faiss(workspace, self.index)
-        rest = (self.policy, self.depth, self.doubts)
-        if self.rescorer is not None:
-            searcher = RescoredSearch(workspace, searcher, self.rescorer, self.dataset)
-            return CandidateSearch(self.labels, searcher, None, *rest)
-        return CandidateSearch(self.labels, searcher, exact, *rest)
+        if self.rescorer is None:
+            return CandidateSearch(self.labels, searcher, exact, self.policy, self.depth, self.rules)
+        rescored = RescoredSearch(workspace, searcher, self.rescorer, self.dataset)
+        return CandidateSearch(self.labels, rescored, None, self.policy, self.depth, self.rules)
 
     def _faiss(self, workspace: Workspace, index: FaissOptions) -> FaissSearch:
         return FaissSearch(
             stored_vectors(workspace.root, workspace.manifest, "queries"),
             stored_vectors(workspace.root, workspace.manifest, "corpus"),
             factory=index.factory,
-            memory=self.memory,
+            memory=self.options.memory,
             saved=index.saved,
             nprobe=index.nprobe,
             ef_search=index.ef_search,

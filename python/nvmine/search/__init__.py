@@ -2,7 +2,7 @@
 
 from nvmine.search.blocks import Found, Sought, search_blocks
 from nvmine.search.exact import ExactSearch
-from nvmine.search.faiss import FaissSearch
+from nvmine.search.faiss import FaissOptions, FaissSearch
 from nvmine.search.listed import ListedSearch
 from nvmine.search.saved import digests_of, saved_indexes
 from nvmine.search.scored import ScoredSearch
@@ -12,6 +12,7 @@ __all__ = [
     "Candidates",
     "ExactSearch",
     "ExhaustiveSearcher",
+    "FaissOptions",
     "FaissSearch",
     "Found",
     "ListedSearch",

@@ -14,9 +14,10 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +25,7 @@ import numpy.typing as npt
 from nvmine.data.vectors import Float32Array, Vectors
 from nvmine.errors import SearchError, ShapeError, quote
 from nvmine.extras import require
-from nvmine.search.saved import joined, read_saved
+from nvmine.search.saved import digests_of, joined, read_saved, saved_indexes
 from nvmine.search.searcher import Candidates, rescore
 
 if TYPE_CHECKING:
@@ -215,6 +216,38 @@ class FaissSearch:
             yield
         except RuntimeError as error:
             raise SearchError(f"{what}: {_own_words(error)}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class FaissOptions:
+    """A FAISS index, where the search is not exact: a factory string or saved files, and how broadly it is searched."""
+
+    factory: str
+    saved: Sequence[Path] = ()
+    nprobe: int | None = None
+    ef_search: int | None = None
+
+    @classmethod
+    def of(cls, index: str, *, nprobe: int | None, ef_search: int | None) -> FaissOptions | None:
+        """The options of an index by its name; None for "exact".
+
+        Raises
+        ------
+        SearchError
+            An option is for an index, and the search is exact.
+        """
+        if index != "exact":
+            return cls(index, saved_indexes(index), nprobe, ef_search)
+        for name, value in {"nprobe": nprobe, "ef_search": ef_search}.items():
+            if value is not None:
+                raise SearchError("is for a FAISS index, and the search is exact", argument=name)
+        return None
+
+    def describe(self) -> dict[str, Any]:
+        """What decides which passages are found, ready for JSON; of saved files what they hold, wherever they lie."""
+        known = {"index": "saved", "index_digests": digests_of(self.saved)} if self.saved else {"index": self.factory}
+        given = {"nprobe": self.nprobe, "ef_search": self.ef_search}
+        return known | {name: value for name, value in given.items() if value is not None}
 
 
 def cagra_index(library: ModuleType, dimension: int, links: int) -> faiss.Index:

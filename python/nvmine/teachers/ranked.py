@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-
 import polars as pl
+
 from nvmine.data import Dataset
 from nvmine.data.formats import columns, trec
 from nvmine.data.formats.scan import FORMS, RUNS, first_bad_cell, kind, scan, unreadable

@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 from random import Random
 
+import polars as pl
 import pytest
 
-import polars as pl
 from nvmine.data.formats.tables import frame_table, list_table, open_table, table_suffix
 from nvmine.errors import DataError
 

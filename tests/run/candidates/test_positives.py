@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 import checker
 import nvmine
-import polars as pl
 from nvmine.data import Dataset, open_dataset
 from nvmine.errors import SearchError
 from nvmine.run import check_run, summary_text

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 import checker
 import nvmine
-import polars as pl
 from nvmine.data import Dataset
 from nvmine.errors import RunError
 from nvmine.run import check_run

@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import polars as pl
+
 from nvmine.data.formats.jsonl import kind as kind_of
 from nvmine.data.formats.tables import open_table
 from nvmine.errors import DataError, quote

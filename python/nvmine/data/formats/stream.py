@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from queue import Queue
 from threading import Event, Thread
 
-from polars.io.plugins import register_io_source
-
 import polars as pl
+from polars.io.plugins import register_io_source
 
 
 @dataclass(frozen=True, slots=True)

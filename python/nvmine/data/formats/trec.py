@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
+
 from nvmine.errors import DataError, quote
 
 SCHEMA = pl.Schema({"query": pl.String, "passage": pl.String, "score": pl.Float64})

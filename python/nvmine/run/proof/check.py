@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import polars as pl
+
 from nvmine.audit import REASONS
 from nvmine.data.identity import identity_classes
 from nvmine.errors import RunError
-from nvmine.run.candidates.positives import kept_positives, worst_positives
 from nvmine.run.proof.near import check_near
+from nvmine.run.proof.positives import kept_positives, worst_positives
 from nvmine.run.store.folder import Run
 from nvmine.run.store.storage import verify
 from nvmine.shingles import normalise
@@ -62,7 +63,7 @@ def check_run(run: Run) -> Summary:
         verify(run.path, shard)
     negatives = run.negatives()
     results = negatives if _each(run) else negatives.unique("query_id", keep="first", maintain_order=True)
-    if "judge" in run.manifest.search:
+    if run.is_judged:
         _check_verdicts(run, _flat(run, results))
     if run.is_ensemble:
         starved = _check_ensemble(run, results)
@@ -224,7 +225,7 @@ def _check_legality(run: Run, candidates: pl.DataFrame, flat: pl.DataFrame) -> N
 
 def _starved(run: Run, candidates: pl.DataFrame, results: pl.DataFrame) -> int:
     """Short results whose query could be searched deeper; of rescored candidates there are no others."""
-    if "rescorer" in run.manifest.search:
+    if run.manifest.search.rescorer is not None:
         return 0
     short = results.filter(pl.col("negative_ids").list.len() < run.n)
     more = candidates.filter(~pl.col("exhausted")).select("query_id", pl.col("scores").list.last().alias("last"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 import polars as pl
+
 from nvmine.errors import RunError
 from nvmine.run.store.folder import Run
 from nvmine.shingles import WORDS, words_of

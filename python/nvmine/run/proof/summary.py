@@ -12,14 +12,14 @@ def summary_text(run: Run, summary: Summary) -> str:
     """A few tables: what was mined, what became of the candidates, how the scores are spread."""
     manifest, data, totals = run.manifest, run.manifest.data, summary.totals
     pairs, complete = summary.pairs
-    depth = (manifest.search["members"][0] if run.is_ensemble else manifest.search)["depth"]
+    depth = run.teachers()[0].manifest.search.depth
     kept = ("candidates", "survivors", "emitted")
     lines = [
         f"{run.path}: every file, count and negative checked",
         "",
         f"data      {data['name']}, split {data['split']}",
         f"          {data['queries']:,} queries, {data['passages']:,} passages, {data['positives']:,} positives",
-        f"teacher   {manifest.teacher_name}",
+        f"teacher   {manifest.teacher.name}",
         f"rule      {_rule(run)}",
         "",
         f"{'candidates':<14} {'count':>14} {'share':>8}",
@@ -40,7 +40,11 @@ def summary_text(run: Run, summary: Summary) -> str:
         shown = f"> {depth}" if rank == 0 else str(rank)
         lines.append(f"{query[:24]:<24} {positive[:24]:<24} {score:10.4f} {shown:>8}{'' if kept else '  dropped'}")
     if run.is_ensemble:
-        lines += ["", "how far the teachers agree (Jaccard)", agreement_text(agreement([run], top=min(4, run.n)))]
+        lines += [
+            "",
+            "how far the teachers agree (Jaccard)",
+            agreement_text(agreement(run.members(), top=min(4, run.n))),
+        ]
     return "\n".join(lines)
 
 

@@ -1,4 +1,4 @@
-"""A finished run, as others read it."""
+"""A finished run, as a user reads it."""
 
 from __future__ import annotations
 
@@ -6,24 +6,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
+
 from nvmine.errors import RunError
 from nvmine.policy import Policy
 from nvmine.run.store.manifest import Manifest
-from nvmine.run.store.storage import inside
+from nvmine.run.store.storage import Shard, inside
 
 MEMBERS, VERDICTS = "teachers", "verdicts.parquet"
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run folder: what was mined, from what, and how.
+    """A finished run: what was mined, from what, and how.
 
     Parameters
     ----------
     path
         The folder.
     manifest
-        Data, teacher, search, policy, files and totals.
+        The data, the teacher, the search, the policy, the files and the totals.
 
     Examples
     --------
@@ -36,18 +37,23 @@ class Run:
 
     @classmethod
     def open(cls, path: str | Path) -> Run:
-        """The run in a folder.
+        """Opens the run in a folder.
 
         Raises
         ------
         RunError
-            There is none, it is damaged, or it has not been finished.
+            The folder holds no run, or the run is damaged or not finished.
         """
         root = Path(path)
         manifest = Manifest.load(root)
         if not manifest.finished:
             raise RunError("is not finished; start the same `nvmine mine` again to continue it", path=root)
         return cls(root, manifest)
+
+    @classmethod
+    def of(cls, run: Run | str | Path) -> Run:
+        """Returns a run that is given itself or by its folder."""
+        return run if isinstance(run, Run) else cls.open(run)
 
     @property
     def policy(self) -> Policy:
@@ -56,7 +62,7 @@ class Run:
         Raises
         ------
         RunError
-            The run is an ensemble, whose members have each their own.
+            The run is an ensemble: each of its members has a policy.
         """
         if self.is_ensemble:
             raise RunError("is an ensemble, which has no policy of its own; see its members()", path=self.path)
@@ -65,64 +71,79 @@ class Run:
     @property
     def n(self) -> int:
         """Negatives per query."""
-        return int(self.manifest.policy["n"])
+        return self.manifest.n
 
     @property
     def is_ensemble(self) -> bool:
         """Whether the negatives are those of several teachers."""
-        return bool(self.manifest.teacher["kind"] == "ensemble")
+        return self.manifest.teacher.is_ensemble
 
     def members(self) -> list[Run]:
-        """The runs of an ensemble's teachers, best first; none of another run."""
-        if not self.is_ensemble:
-            return []
-        return [Run.open(inside(self.path, f"{MEMBERS}/{name}")) for name in self.manifest.teacher["folders"]]
+        """Returns the runs of an ensemble's teachers, best first; other runs have none."""
+        return [Run.open(inside(self.path, f"{MEMBERS}/{name}")) for name in self.manifest.teacher.folders]
 
     def teachers(self) -> list[Run]:
-        """The runs of one teacher each: the members of an ensemble, else the run itself."""
+        """Returns the run of each teacher: the members of an ensemble, or else the run itself."""
         return self.members() or [self]
 
     @property
     def short_because(self) -> str:
         """Why a query has fewer negatives than `n`."""
-        searches = self.manifest.search.get("members", [self.manifest.search])
-        if ("judge" in self.manifest.search and self.is_ensemble) or any("rescorer" in search for search in searches):
+        search = self.manifest.search
+        is_rescored = any(each.rescorer is not None for each in search.members or (search,))
+        if is_rescored or (self.is_ensemble and self.is_judged):
             return "their kept candidates hold no more that the rule allows; a greater depth may"
         return "the corpus holds no more that the rule allows"
 
-    def taking_part(self) -> list[Run]:
-        """What an ensemble or a comparison of this run is made of: its members, or itself.
+    @property
+    def is_judged(self) -> bool:
+        """Whether a judge has read the negatives."""
+        return self.manifest.search.judge is not None
+
+    def require_same_data(self, other: Run) -> None:
+        """Refuses a run that was mined from other data.
 
         Raises
         ------
         RunError
-            It is an ensemble that was judged: its members know nothing of the verdicts.
+            Queries, corpus or labels of `other` are not those of this run.
         """
-        if self.is_ensemble and "judge" in self.manifest.search:
-            message = "is an ensemble that was judged, whose members were not; take what it was made from"
+        if other.manifest.data["digests"] != self.manifest.data["digests"]:
+            raise RunError(f"was mined from other data than {self.path}", path=other.path)
+
+    def taking_part(self) -> list[Run]:
+        """Returns the runs that take part in an ensemble or a comparison: the members, or else the run itself.
+
+        Raises
+        ------
+        RunError
+            The run is an ensemble that was judged: its members do not have the verdicts.
+        """
+        if self.is_ensemble and self.is_judged:
+            message = "is an ensemble that was judged, but its members were not; give the run that it was made from"
             raise RunError(message, path=self.path)
         return self.teachers()
 
     def queries(self) -> pl.LazyFrame:
-        """`query_id`, `text`."""
+        """Returns a row a query: `query_id` and `text`."""
         return self._scan("queries.parquet")
 
     def passages(self) -> pl.LazyFrame:
-        """`passage_id`, `text`; a row's number is what candidates call it."""
+        """Returns a row a passage: `passage_id` and `text`; candidates refer to a passage by its row number."""
         return self._scan("passages.parquet")
 
     def scan_candidates(self) -> pl.LazyFrame:
-        """A row a query: `query_id`, positives, `ids`, `scores`, `excluded`, `complete`, `exhausted`.
+        """Returns a row a query: `query_id`, its positives and its candidates.
 
         Ids are row numbers of :meth:`passages`. `pos_ids`, `pos_scores`, `pos_ranks` (0: beyond the depth) and
-        `pos_kept` (whether the pair is kept) are of the positives; `excluded` pass for positives. The first `complete`
-        candidates are the best of the whole corpus; any after them were found below the policy's ceiling, and
-        `exhausted` says that there are no others there.
+        `pos_kept` (whether the pair is kept) describe the positives. `ids` and `scores` are the candidates, best first,
+        and `excluded` the passages that count as positives. The first `complete` candidates are the best of the whole
+        corpus; those after them were found below the policy's ceiling. `exhausted` says that no others lie there.
         """
         return self._scan("candidates/")
 
     def scan_negatives(self) -> pl.LazyFrame:
-        """A row a (query, positive) pair: both ids, the positive's score, the negatives, and the rejected by reason."""
+        """Returns a row a (query, positive) pair: ids, the positive's score, negatives, rejections by reason."""
         return self._scan("negatives-")
 
     def negatives(self) -> pl.DataFrame:
@@ -130,7 +151,7 @@ class Run:
         return self.scan_negatives().collect()
 
     def verdicts(self) -> pl.DataFrame:
-        """What the judge said: `query_id`, `passage_id`, `relevant`, `answer`, `tokens_in`, `tokens_out`, `cost`.
+        """Returns a row a verdict: `query_id`, `passage_id`, `relevant`, `answer`, `tokens_in`, `tokens_out`, `cost`.
 
         Raises
         ------
@@ -142,10 +163,10 @@ class Run:
         return self._scan(VERDICTS).collect()
 
     def qrels(self) -> pl.DataFrame:
-        """What is positive: `query_id`, `passage_id`, `source`, a row a pair.
+        """Returns a row a (query, positive) pair: `query_id`, `passage_id`, `source`.
 
-        `source` is ``data`` for the pairs of the data set, without those that the consistency filter dropped;
-        ``rescorer`` for candidates that were promoted; ``judge`` for those that were relabelled.
+        `source` is ``data`` for pairs of the data set that the consistency filter kept, ``rescorer`` for candidates
+        that were promoted, and ``judge`` for negatives that were relabelled.
         """
         names = self.passages().select("passage_id", pl.int_range(pl.len()).alias("id"))
         runs = self.teachers()
@@ -153,7 +174,7 @@ class Run:
         data = data.explode("id", "pos_kept", empty_as_null=False).filter("pos_kept")
         found = [data.select("query_id", "id", source=pl.lit("data"))]
         for run in runs:
-            least = run.manifest.search.get("promote_above")
+            least = run.manifest.search.promote_above
             if least is not None:
                 scored = run.scan_candidates().select("query_id", pl.col("ids").alias("id"), "scores", "excluded")
                 scored = scored.explode("id", "scores", empty_as_null=False)
@@ -162,15 +183,15 @@ class Run:
         named = pl.concat(found).join(names, on="id", how="left", maintain_order="left")
         tables = [named.select("query_id", "passage_id", "source")]
         for judged in {run.path: run for run in (self, *runs)}.values():
-            if judged.manifest.search.get("on_relevant") == "relabel":
+            if judged.manifest.search.on_relevant == "relabel":
                 relevant = judged.verdicts().lazy().filter("relevant")
                 tables.append(relevant.select("query_id", "passage_id", source=pl.lit("judge")))
         return pl.concat(tables).unique(["query_id", "passage_id"], keep="first", maintain_order=True).collect()
 
     def dataset(self) -> pl.DataFrame:
-        """Texts to train on: `query`, `positive`, `negative_1` to `negative_n`, a row a (query, positive) pair.
+        """Returns texts to train on, a row a (query, positive) pair: `query`, `positive`, `negative_1` to `negative_n`.
 
-        The columns, in this order, are what the losses of sentence-transformers take:
+        The losses of sentence-transformers take these columns in this order:
         ``datasets.Dataset.from_polars(run.dataset())``. Pairs with fewer than `n` negatives are left out. Positives
         that were promoted or relabelled come last, with the negatives of their query.
         """
@@ -192,8 +213,13 @@ class Run:
             columns[f"negative_{place + 1}"] = [text_of[name] for name in rows["negative_ids"].list.get(place)]
         return pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
 
+    def reusable(self) -> list[Shard]:
+        """Returns the files that do not depend on the policy, which another run can use: texts, vectors, an index."""
+        shards = self.manifest.shards.values()
+        return [shard for shard in shards if not shard.path.startswith(("candidates/", "negatives-"))]
+
     def files(self, prefix: str) -> list[Path]:
-        """The recorded files whose names in the run start with `prefix`, in order."""
+        """Returns the recorded files whose names start with `prefix`, in order."""
         names = sorted(name for name in self.manifest.shards if name.startswith(prefix))
         paths = [inside(self.path, name) for name in names]
         for path in paths:
@@ -206,11 +232,11 @@ class Run:
 
 
 def open_run(path: str | Path) -> Run:
-    """The finished run in a folder; see :class:`Run`.
+    """Opens the finished run in a folder; see :class:`Run`.
 
     Raises
     ------
     RunError
-        There is none, it is damaged, or it has not been finished.
+        The folder holds no run, or the run is damaged or not finished.
     """
     return Run.open(path)

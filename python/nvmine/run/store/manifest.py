@@ -1,6 +1,6 @@
-"""The manifest: what a run was made from, and every file that it holds. Only what is recorded here exists.
+"""The manifest: what a run was made from, and every file that it holds; files that are not recorded do not count.
 
-It holds no time, no host and no absolute path that matters: the same work gives the same bytes.
+It holds no time, no host and no absolute path, so the same work gives the same bytes.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 from nvmine import _core
 from nvmine.errors import RunError
 from nvmine.files import write_text
+from nvmine.run.store.records import SearchRecord, TeacherRecord
 from nvmine.run.store.storage import Shard, Storage
 
 NAME = "manifest.json"
@@ -31,16 +32,16 @@ class Manifest:
     data
         Name, split, counts and digests of queries, corpus and labels.
     teacher, search, policy
-        Everything that decides the outcome.
+        Everything else that decides the results. The policy of an ensemble is its rule, with those of its members.
     shards
         The files, by path.
     audit
-        Totals over all results, once finished.
+        Totals over all results; None until the run is finished.
     """
 
     data: dict[str, Any]
-    teacher: dict[str, Any]
-    search: dict[str, Any]
+    teacher: TeacherRecord
+    search: SearchRecord
     policy: dict[str, Any]
     shards: dict[str, Shard] = field(default_factory=dict)
     audit: dict[str, int] | None = None
@@ -48,11 +49,11 @@ class Manifest:
 
     @property
     def finished(self) -> bool:
-        """Whether all files are there; the totals are written last."""
+        """Whether all files are there: the totals are written last."""
         return self.audit is not None
 
     def differences(self, other: Manifest) -> list[str]:
-        """What decides the outcome and is not the same in `other`, as ``name: here → there``."""
+        """Lists what decides the results and is not the same in `other`, as ``name: here → there``."""
         mine, others = dict(_flat(self.identity())), dict(_flat(other.identity()))
         names = [*mine, *(name for name in others if name not in mine)]
         return [
@@ -60,43 +61,43 @@ class Manifest:
         ]
 
     def identity(self) -> dict[str, Any]:
-        """What decides the outcome.
+        """Returns what decides the results.
 
-        Names are for people: the same files elsewhere, or the same model under another name, are the same.
+        Names are for people: the same files in another place, or the same model under another name, are the same.
         """
-        teacher, search = unnamed(self.teacher), _search_identity(self.search)
-        if "members" in teacher:
-            teacher["members"] = [unnamed(member) for member in teacher["members"]]
-            search["members"] = [_search_identity(member) for member in search["members"]]
         identity = {
             "data": {key: value for key, value in self.data.items() if key != "name"},
-            "teacher": teacher,
-            "search": search,
+            "teacher": self.teacher.identity(),
+            "search": self.search.identity(),
             "policy": self.policy,
             "nvmine_version": self.nvmine_version,
         }
-        # As it is read back: a tuple is a list.
-        told: dict[str, Any] = json.loads(json.dumps(identity))
-        return told
+        # As it is read back: a tuple becomes a list.
+        read_back: dict[str, Any] = json.loads(json.dumps(identity))
+        return read_back
 
     @property
-    def teacher_name(self) -> str:
-        """What people call the teacher."""
-        return str(self.teacher.get("name") or self.teacher["kind"])
+    def n(self) -> int:
+        """Negatives per query."""
+        return int(self.policy["n"])
 
     @property
     def folder_name(self) -> str:
-        """A name of a file or folder for the teacher: its own, without what could lead elsewhere."""
-        return re.sub(r"[^A-Za-z0-9._-]+", "-", self.teacher_name).strip(".-")[:80] or "teacher"
+        """The teacher's name as the name of a file or folder, without characters that could lead elsewhere."""
+        return re.sub(r"[^A-Za-z0-9._-]+", "-", self.teacher.name).strip(".-")[:80] or "teacher"
+
+    def unmined(self) -> Manifest:
+        """Returns the manifest of the same work before anything is done."""
+        return Manifest(self.data, self.teacher, self.search, self.policy)
 
     def save(self, storage: Storage) -> None:
-        """Writes the manifest, whole, in place of the last one."""
+        """Writes the whole manifest in place of the last one."""
         content = {
             "schema_version": SCHEMA_VERSION,
             "nvmine_version": self.nvmine_version,
             "data": self.data,
-            "teacher": self.teacher,
-            "search": self.search,
+            "teacher": self.teacher.described,
+            "search": self.search.described(),
             "policy": self.policy,
             "shards": [asdict(self.shards[path]) for path in sorted(self.shards)],
             "audit": self.audit,
@@ -113,13 +114,13 @@ class Manifest:
         Raises
         ------
         RunError
-            There is none, it is damaged, or of another version of the format.
+            There is none, it is damaged, or it has another version of the format.
         """
         path = root / NAME
         try:
             text = path.read_text("utf-8")
         except FileNotFoundError:
-            raise RunError("is no run folder: it holds no manifest.json", path=root) from None
+            raise RunError("is not a run folder: it holds no manifest.json", path=root) from None
         except (OSError, UnicodeDecodeError) as error:
             raise RunError(f"cannot be read: {error}", path=path) from None
         try:
@@ -127,16 +128,16 @@ class Manifest:
             version = content["schema_version"]
             if version != SCHEMA_VERSION:
                 raise RunError(
-                    f"is of format version {version}, this is nvmine {_core.VERSION} with version {SCHEMA_VERSION};"
+                    f"has format version {version}, and nvmine {_core.VERSION} reads version {SCHEMA_VERSION};"
                     " use the nvmine that wrote it, or mine into another folder",
                     path=path,
                 )
             if content.pop("checksum") != _checksum(content):
-                raise RunError("has been changed or damaged: its checksum does not fit", path=path)
+                raise RunError("has been changed or damaged: its checksum does not match", path=path)
             return cls(
                 data=content["data"],
-                teacher=content["teacher"],
-                search=content["search"],
+                teacher=TeacherRecord(dict(content["teacher"])),
+                search=SearchRecord.of(content["search"]),
                 policy=content["policy"],
                 shards={shard["path"]: Shard(**shard) for shard in content["shards"]},
                 audit=content["audit"],
@@ -145,19 +146,7 @@ class Manifest:
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             if isinstance(error, RunError):
                 raise
-            raise RunError(f"is no manifest of a run: {error!r}", path=path) from None
-
-
-def unnamed(described: Mapping[str, Any]) -> dict[str, Any]:
-    """What a teacher or judge is, without what it is called and where it is: its name counts if there is no digest."""
-    called = {"folders", "url"}
-    if "digest" in described or "members" in described:
-        called |= {"name", "revision"}
-    return {key: value for key, value in described.items() if key not in called}
-
-
-def _search_identity(search: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: unnamed(value) if key in ("judge", "rescorer") else value for key, value in search.items()}
+            raise RunError(f"is not the manifest of a run: {error!r}", path=path) from None
 
 
 def _checksum(content: Mapping[str, Any]) -> str:

@@ -1,7 +1,7 @@
-"""The one way in which files come into a run folder: whole, or not at all.
+"""How every file enters a run folder: whole, or not at all.
 
-A file is written under ``tmp/``, synced, renamed to its place, and its folder synced; only then is it recorded. So a
-kill at any moment leaves files that are complete or not there, and at most one temporary file, which the next start
+A file is written under ``tmp/``, synced and renamed to its place, and its folder is synced; only then is it recorded. A
+process that is killed at any moment leaves only complete files and at most one temporary file, which the next start
 removes.
 """
 
@@ -26,7 +26,7 @@ _TEMPORARY = "tmp"
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """A file of a run, as the manifest records it: path relative to the run, rows, bytes, SHA-256."""
+    """A file of a run as the manifest records it: its path relative to the run, rows, bytes and SHA-256."""
 
     path: str
     rows: int
@@ -40,7 +40,7 @@ class Storage:
     Parameters
     ----------
     root
-        The folder; made if it is not there.
+        The folder; it is made if it does not exist.
 
     Raises
     ------
@@ -65,17 +65,17 @@ class Storage:
         shutil.rmtree(root / _TEMPORARY, ignore_errors=True)
 
     def close(self) -> None:
-        """Removes what is temporary and lets other processes in."""
+        """Removes temporary files and lets other processes in."""
         shutil.rmtree(self.root / _TEMPORARY, ignore_errors=True)
         os.close(self._lock)
 
     def commit(self, name: str, rows: int, write: Callable[[Path], None]) -> Shard:
-        """Has `write` write a file under a temporary name, and moves it to `name`, relative to the run.
+        """Lets `write` write a file under a temporary name, and moves it to `name` in the run.
 
         Raises
         ------
         RunError
-            The file cannot be written, the disk is full; nothing is left of it.
+            The file cannot be written, for instance because the disk is full; nothing of it remains.
         """
         target = self.root / name
         size, digest = write_whole(target, self.root / _TEMPORARY / uuid.uuid4().hex, write)
@@ -88,31 +88,31 @@ def verify(root: Path, shard: Shard) -> None:
     Raises
     ------
     RunError
-        It is missing, or another file.
+        The file is missing, or it is another one.
     """
     path = inside(root, shard.path)
     if not path.is_file():
         raise RunError("is recorded in the manifest but missing; delete the run folder to start over", path=path)
     if sha256_of(path) != shard.sha256:
         raise RunError(
-            "is not the file that was recorded, by its SHA-256; delete the run folder to start over",
+            "is not the recorded file: its SHA-256 differs; delete the run folder to start over",
             path=path,
         )
 
 
 def mapped(root: Path, name: str) -> npt.NDArray[Any]:
-    """An array of the run, mapped from its file."""
+    """Maps an array of the run from its file."""
     array: npt.NDArray[Any] = np.load(inside(root, name), mmap_mode="r", allow_pickle=False)
     return array
 
 
 def inside(root: Path, name: str) -> Path:
-    """The path of a file of the run.
+    """Returns the path of a file of the run.
 
     Raises
     ------
     RunError
-        The name leads outside: a manifest is data, and data must not choose what is opened.
+        The name leads outside the run: the manifest is data, and data must not choose what is opened.
     """
     path = root / name
     if Path(name).is_absolute() or ".." in Path(name).parts or not path.resolve().is_relative_to(root.resolve()):
@@ -121,7 +121,7 @@ def inside(root: Path, name: str) -> Path:
 
 
 def _lock(descriptor: int) -> None:
-    # On the folder itself: no lock file is left behind, and the system lets go when the process dies.
+    # A lock on the folder itself leaves no file behind, and the system releases it when the process dies.
     import fcntl
 
     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

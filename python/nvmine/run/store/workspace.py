@@ -1,26 +1,28 @@
-"""A run folder being filled: files are committed, then recorded, and what is recorded is never made twice."""
+"""A run folder while it is filled: a file is committed, then recorded, and no recorded file is made twice."""
 
 from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from nvmine.errors import RunError
+from nvmine.files import link
 from nvmine.run.store.manifest import NAME, Manifest
-from nvmine.run.store.storage import Storage, inside, verify
+from nvmine.run.store.storage import Shard, Storage, inside, verify
 
-# Rows of one shard of vectors or queries: what a killed run does again at most.
+# Rows of one shard of vectors or queries: a killed run repeats at most so many.
 SHARD_ROWS = 4096
 QUERIES, PASSAGES = "queries.parquet", "passages.parquet"
 TEXTS = (QUERIES, PASSAGES)
 
 
 class Workspace:
-    """The folder and its manifest, while this process works on them. Made by :func:`open_workspace`."""
+    """A run folder and its manifest while this process works on them, made by :func:`open_workspace`."""
 
     def __init__(self, storage: Storage, manifest: Manifest) -> None:
         self.root = storage.root
@@ -29,18 +31,18 @@ class Workspace:
         self._recording = threading.Lock()
 
     def has(self, name: str) -> bool:
-        """Whether the file is recorded; its bytes were checked when the workspace was opened."""
+        """Whether the file is recorded. Its bytes were checked when the workspace was opened."""
         return name in self.manifest.shards
 
     def commit(self, name: str, rows: int, write: Callable[[Path], None]) -> None:
-        """Has `write` write a file, and records it; several threads may."""
+        """Lets `write` write a file, and records it. Several threads may call this at once."""
         shard = self._storage.commit(name, rows, write)
         with self._recording:
             self.manifest.shards[name] = shard
             self.manifest.save(self._storage)
 
     def discard(self, folder: str) -> None:
-        """Forgets and removes the files of a folder, which were only kept for the case of a kill."""
+        """Removes the files of a folder and their records: they were only kept in case the process is killed."""
         inside_it = [name for name in self.manifest.shards if name.startswith(f"{folder}/")]
         for name in inside_it:
             del self.manifest.shards[name]
@@ -48,8 +50,21 @@ class Workspace:
             self.manifest.save(self._storage)
         shutil.rmtree(inside(self.root, folder), ignore_errors=True)
 
+    def take_over(self, source: Path, shards: Iterable[Shard]) -> None:
+        """Makes files of a finished run in the folder `source` files of this run too.
+
+        Raises
+        ------
+        RunError
+            A file is not the recorded one.
+        """
+        for shard in shards:
+            if not self.has(shard.path):
+                verify(source, shard)
+                self.commit(shard.path, shard.rows, partial(link, inside(source, shard.path)))
+
     def finish(self, audit: Mapping[str, int]) -> None:
-        """Records the totals; from now on the run is complete."""
+        """Records the totals, which completes the run."""
         self.manifest.audit = dict(audit)
         self.manifest.save(self._storage)
 
@@ -58,7 +73,7 @@ class Workspace:
 def open_workspace(
     root: Path, wanted: Manifest, *, supersedes: Callable[[Manifest, Manifest], bool] | None = None
 ) -> Iterator[Workspace]:
-    """A run folder to work in: a new one, or one that an earlier process left unfinished, or finished.
+    """Opens a run folder to work in: a new one, or one that an earlier process left unfinished or finished.
 
     Parameters
     ----------
@@ -67,7 +82,7 @@ def open_workspace(
     wanted
         The manifest of the work to do, without files.
     supersedes
-        Whether the wanted run may take the place of the one there, whose results are then made anew.
+        Tells whether the wanted run may replace the one that is there; its results are then made anew.
 
     Raises
     ------
@@ -102,6 +117,6 @@ def open_workspace(
 
 
 def shard_ranges(rows: int) -> Iterator[tuple[int, range]]:
-    """The numbers and row ranges of the shards of a table."""
+    """Yields the number and the range of rows of each shard of a table."""
     for number, start in enumerate(range(0, rows, SHARD_ROWS)):
         yield number, range(start, min(start + SHARD_ROWS, rows))
