@@ -92,7 +92,7 @@ def test_vectors_and_lists_from_the_shell(pairs: Path, tmp_path: Path) -> None:
     mined = nvmine_command("mine", pairs, *files, "--out", tmp_path / "run")
     assert (mined.returncode, mined.stderr) == (0, "")
     checker.check(tmp_path / "run")
-    assert nvmine.open_run(tmp_path / "run").manifest.teacher["name"] == "p+lists"
+    assert nvmine.open_run(tmp_path / "run").manifest.teacher.name == "p+lists"
 
 
 def test_judging_from_the_shell(pairs: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -13,7 +14,7 @@ import checker
 import nvmine
 from nvmine.data import Dataset, open_dataset
 from nvmine.errors import PolicyError, RunError, ScoreError
-from nvmine.run import check_run, single, summary_text
+from nvmine.run import backends, check_run, summary_text
 from nvmine.run.proof import check
 from nvmine.teachers import CallableJudge, PairScorer, RankedTeacher
 from vectors_teacher import WordTeacher
@@ -107,13 +108,14 @@ def test_adding_a_teacher_mines_only_that_one(small: Dataset, tmp_path: Path, mo
     nvmine.mine_dataset(small, out=out, teacher=first[:2], depth=30, progress=False)
     before = {p: p.stat().st_mtime_ns for p in (out / "teachers").rglob("*") if p.is_file()}
     encoded: list[str] = []
-    prepare = single.prepare
+    store_vectors = backends.store_vectors
 
-    def counted(workspace: object, tutor: WordTeacher, *rest: object) -> None:
-        encoded.append(tutor.name)
-        prepare(workspace, tutor, *rest)
+    def counted(job: backends.StoreJob, side: backends.Side, *rest: Any) -> None:
+        if side == "corpus":
+            encoded.append(job.teacher.name)
+        store_vectors(job, side, *rest)
 
-    monkeypatch.setattr(single, "prepare", counted)
+    monkeypatch.setattr(backends, "store_vectors", counted)
     grown = nvmine.mine_dataset(small, out=out, teacher=first, depth=30, progress=False)
     assert encoded == ["third"]
     assert {p: p.stat().st_mtime_ns for p in before} == before
@@ -131,7 +133,7 @@ def test_an_ensemble_of_ensembles_is_one_of_their_members(small: Dataset, tmp_pa
     both = nvmine.mine_dataset(small, out=tmp_path / "both", teacher=tutors[:2], depth=30, progress=False)
     one = nvmine.mine_dataset(small, out=tmp_path / "one", teacher=tutors[2], depth=30, progress=False)
     run = nvmine.ensemble_runs([both, one], out=tmp_path / "all", progress=False)
-    assert run.manifest.teacher["name"] == "best+second+third"
+    assert run.manifest.teacher.name == "best+second+third"
     assert run.negatives().equals(mined(small, tmp_path / "afresh").negatives())
 
 
@@ -187,7 +189,7 @@ def test_what_cannot_be_put_together_is_refused(small: Dataset, tmp_path: Path) 
     one = mined(small, tmp_path / "one", "best")
     with pytest.raises(PolicyError, match="at least two teachers"):
         nvmine.ensemble_runs([one], out=tmp_path / "x")
-    with pytest.raises(PolicyError, match="is there twice"):
+    with pytest.raises(PolicyError, match="is given twice"):
         nvmine.ensemble_runs([one, one], out=tmp_path / "x")
     with pytest.raises(PolicyError, match="how"):
         nvmine.ensemble_runs([one, mined(small, tmp_path / "two", "other")], out=tmp_path / "x", how="both")
@@ -229,9 +231,9 @@ def test_a_judged_ensemble_is_neither_replaced_nor_taken_apart(small: Dataset, t
         nvmine.ensemble_runs([source], out=tmp_path / "judged", progress=False)
     assert judged.verdicts().height
     third = mined(small, tmp_path / "third", "third")
-    with pytest.raises(RunError, match="judged, whose members were not"):
+    with pytest.raises(RunError, match="judged, but its members were not"):
         nvmine.ensemble_runs([judged, third], out=tmp_path / "x", progress=False)
-    with pytest.raises(RunError, match="judged, whose members were not"):
+    with pytest.raises(RunError, match="judged, but its members were not"):
         nvmine.agreement([judged, third])
 
 

@@ -13,7 +13,7 @@ import checker
 import nvmine
 from nvmine.data import Dataset
 from nvmine.errors import PolicyError, RunError
-from nvmine.run import check_run, searching, shards
+from nvmine.run import backends, check_run, shards
 from nvmine.run.candidates import kept
 from vectors_teacher import WordTeacher
 
@@ -63,13 +63,13 @@ def test_only_who_is_not_fed_is_searched_again(
         pytest.importorskip("faiss")
     source = mined(small, tmp_path / "source", depth=12, index=index)
     searched: list[int] = []
-    search_below = searching.ExactSearch.search_below
+    search_below = backends.ExactSearch.search_below
 
     def counted(self: Any, rows: np.ndarray, *rest: Any) -> Any:
         searched.extend(rows.tolist())
         return search_below(self, rows, *rest)
 
-    monkeypatch.setattr(searching.ExactSearch, "search_below", counted)
+    monkeypatch.setattr(backends.ExactSearch, "search_below", counted)
     nvmine.filter_run(source, out=tmp_path / "looser", method="naive", n=1, progress=False)
     assert not searched
     run = nvmine.filter_run(source, out=tmp_path / "stricter", percentage=0.55, progress=False)
@@ -138,7 +138,7 @@ def test_interrupted_it_goes_on(small: Dataset, tmp_path: Path, monkeypatch: pyt
         ({"policy": nvmine.Policy(), "n": 3}, PolicyError, "not both"),
         ({"policy": {"n": 3}}, PolicyError, "must be a Policy"),
         ({"n": 3, "out": "source"}, RunError, "holds another run"),
-        ({"n": 3, "run": "nowhere"}, RunError, "is no run folder"),
+        ({"n": 3, "run": "nowhere"}, RunError, "is not a run folder"),
     ],
 )
 def test_bad_input(small: Dataset, tmp_path: Path, options: dict[str, Any], error: type, message: str) -> None:

@@ -137,7 +137,7 @@ def test_a_judge_that_stays_silent_is_named(small: Dataset, tmp_path: Path) -> N
         def ask(self, questions: Any, answered: Any) -> None:
             super().ask(questions[:5], answered)
 
-    with pytest.raises(TeacherError, match="has said nothing about passage"):
+    with pytest.raises(TeacherError, match="the judge has not answered about passage"):
         judged(mined(small, tmp_path / "run"), tmp_path / "judged", Silent())
     judge = Counting()
     judged(nvmine.open_run(tmp_path / "run"), tmp_path / "judged", judge)

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 import nvmine
+from nvmine import files
 from nvmine.errors import RunError
 from nvmine.run.store import storage
 from vectors_teacher import WordTeacher
@@ -204,7 +205,7 @@ class TestFailingWrites:
         plain = tmp_path / "plain"
         nvmine.mine_dataset(small, out=plain, teacher=WordTeacher(), progress=False)
         calls = 0
-        sync = storage._sync
+        sync = files._sync
 
         def full(path: Path) -> Any:
             nonlocal calls
@@ -213,7 +214,7 @@ class TestFailingWrites:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             return sync(path)
 
-        monkeypatch.setattr(storage, "_sync", full)
+        monkeypatch.setattr(files, "_sync", full)
         with pytest.raises(RunError, match="No space left on device; free the disk") as caught:
             nvmine.mine_dataset(small, out=tmp_path / "run", teacher=WordTeacher(), progress=False)
         assert caught.value.path is not None

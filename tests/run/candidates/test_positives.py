@@ -89,7 +89,7 @@ def test_the_worst_positives_come_first(small: Dataset, tmp_path: Path) -> None:
     assert least >= 30 or least >= max(rest) - 4
 
 
-@pytest.mark.parametrize(("consistency", "message"), [(0, "at least 1"), (31, "raise depth"), (1.5, "whole number")])
+@pytest.mark.parametrize(("consistency", "message"), [(0, "at least 1"), (31, "use depth=31"), (1.5, "whole number")])
 def test_a_consistency_that_cannot_be_is_refused(
     small: Dataset, tmp_path: Path, consistency: float, message: str
 ) -> None:

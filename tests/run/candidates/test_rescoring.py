@@ -87,7 +87,7 @@ def test_promoted_passages_are_positives(small: Dataset, tmp_path: Path) -> None
     for query, passage in promoted.select("query_id", "passage_id").iter_rows():
         assert (query, passage) not in labelled
         assert Overlap.one(queries[query], texts[passage]) > 0.6
-    assert "rescorer" in run.manifest.search
+    assert run.manifest.search.rescorer is not None
     other = nvmine.filter_run(run, out=tmp_path / "other", max_score=0.5, progress=False)
     afresh = mined(small, tmp_path / "afresh", method="abs", max_score=0.5, promote_above=0.6)
     assert other.negatives().equals(afresh.negatives())

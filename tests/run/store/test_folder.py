@@ -36,8 +36,8 @@ def edit(run: nvmine.Run, change: Callable[[dict[str, Any]], None], *, sign: boo
 
 BAD_MANIFESTS = {
     "another version": (lambda m: m.update(schema_version=99), "format version 99"),
-    "no version": (lambda m: m.pop("schema_version"), "no manifest of a run"),
-    "shards of another form": (lambda m: m.update(shards=[{"name": "x"}]), "no manifest of a run"),
+    "no version": (lambda m: m.pop("schema_version"), "is not the manifest of a run"),
+    "shards of another form": (lambda m: m.update(shards=[{"name": "x"}]), "is not the manifest of a run"),
     "not finished": (lambda m: m.update(audit=None), "not finished"),
 }
 
@@ -53,7 +53,12 @@ def test_bad_manifests(run: nvmine.Run, change: Callable[[dict[str, Any]], None]
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("{", "no manifest"), ("[]", "no manifest"), ("\x00", "no manifest"), ('{"schema_version": 2}', "no manifest")],
+    [
+        ("{", "is not the manifest of a run"),
+        ("[]", "is not the manifest of a run"),
+        ("\x00", "is not the manifest of a run"),
+        ('{"schema_version": 2}', "is not the manifest of a run"),
+    ],
 )
 def test_manifests_that_are_none(run: nvmine.Run, text: str, message: str) -> None:
     (run.path / "manifest.json").write_text(text, "utf-8")
@@ -106,11 +111,11 @@ def test_every_damaged_byte_of_a_shard_is_noticed(run: nvmine.Run) -> None:
             damaged = bytearray(content)
             damaged[place] ^= 1
             path.write_bytes(damaged)
-            with pytest.raises(RunError, match="not the file that was recorded") as caught:
+            with pytest.raises(RunError, match="is not the recorded file") as caught:
                 check_run(run)
             assert caught.value.path == str(path)
         path.write_bytes(content[:-1])
-        with pytest.raises(RunError, match="not the file that was recorded"):
+        with pytest.raises(RunError, match="is not the recorded file"):
             check_run(run)
         path.write_bytes(content)
     assert check_run(run).starved == 0
