@@ -174,7 +174,7 @@ def test_a_near_negative_is_found_out(tmp_path: Path) -> None:
     run, negatives = mine_near_copies(tmp_path / "run")
     assert all(text.startswith("red stone bridge over") for text in negatives)
     run.manifest.policy["near_duplicate"] = 0.5
-    with pytest.raises(RunError, match="is near a positive, the query or another negative"):
+    with pytest.raises(RunError, match="is a near-duplicate of a positive, the query or another negative"):
         check_run(run)
 
 

@@ -1,7 +1,7 @@
 """How far teachers agree: the Jaccard similarity of their negatives, from finished runs.
 
-After Table 6 of NV-Retriever (arXiv 2407.15831v2), whose four teachers agreed on fewer than a third: those that agree
-on little have most to add to each other.
+After Table 6 of NV-Retriever (arXiv 2407.15831v2), whose four teachers agree on less than a third of their negatives.
+Teachers that agree on little add the most to each other.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ from nvmine.run.store.folder import Run
 
 
 def agreement(runs: Sequence[Run | str | Path], *, top: int = 4) -> pl.DataFrame:
-    """How far every two teachers agree: the mean of ``|A ∩ B| / |A ∪ B|`` over queries, of their first negatives.
+    """Returns how far every two teachers agree: the mean of ``|A ∩ B| / |A ∪ B|`` over queries, of their first negatives.
 
     Parameters
     ----------
     runs
-        Finished runs of the same data, or their folders; an ensemble stands for its members.
+        Finished runs of the same data, or their folders; an ensemble takes part by its members.
     top
-        Negatives compared, from the best; at least 1.
+        Number of negatives to compare, from the best; at least 1.
 
     Returns
     -------
-    A row and a column a teacher: `teacher`, then one named by each, in [0, 1], 1 on the diagonal; null where no query
-    has a negative by either. Queries, or pairs where each positive is an anchor, that one of the two has no result for
-    do not count. :func:`nvmine.jaccard_matrix` is the same for arrays.
+    A row a teacher: the column `teacher`, then a column named after each teacher, in [0, 1], 1 on the diagonal; null if
+    neither of the two has a negative for any query. Queries that only one of the two has a result for do not count, nor
+    do such pairs where each positive is an anchor. :func:`nvmine.jaccard_matrix` does the same for arrays.
 
     Raises
     ------
     RunError
-        A run is not finished, was mined from other data, or has another anchor.
+        A run is not finished, was mined from other data, or only some have ``anchor="each"``.
     PolicyError
-        `top` is no whole number from 1 on.
+        `top` is not a whole number of at least 1.
 
     Examples
     --------
@@ -49,7 +49,8 @@ def agreement(runs: Sequence[Run | str | Path], *, top: int = 4) -> pl.DataFrame
     for source in sources[1:]:
         sources[0].require_same_data(source)
     if len({source.policy.anchor == "each" for source in sources}) > 1:
-        raise RunError("has a result a positive, others a result a query; mine with one anchor", path=sources[0].path)
+        message = "has a result a positive, others a result a query; mine all runs with the same anchor"
+        raise RunError(message, path=sources[0].path)
     names = _names(sources)
     flat = [_first(source, most) for source in sources]
     means = [[_mean_jaccard(a, b) for b in flat] for a in flat]
@@ -60,7 +61,7 @@ def agreement(runs: Sequence[Run | str | Path], *, top: int = 4) -> pl.DataFrame
 
 
 def agreement_text(table: pl.DataFrame) -> str:
-    """The table for a terminal."""
+    """Returns the table as text for a terminal."""
     width = max(map(len, table.columns))
     lines = ["  ".join(f"{name:>{width}}" for name in ["", *table.columns[1:]])]
     for name, *values in table.iter_rows():
@@ -70,7 +71,7 @@ def agreement_text(table: pl.DataFrame) -> str:
 
 
 def _names(runs: Sequence[Run]) -> list[str]:
-    """What to call the teachers: by their names, with a number where one is taken."""
+    """Returns the teachers' names, with a number where a name is taken."""
     names, taken = [], {"teacher"}
     for run in runs:
         name, number = run.manifest.teacher.name, 2
@@ -82,7 +83,7 @@ def _names(runs: Sequence[Run]) -> list[str]:
 
 
 def _first(run: Run, top: int) -> pl.DataFrame:
-    """The first negatives of every result."""
+    """Returns the first negatives of every result."""
     key = ["query_id", "positive_id"] if run.policy.anchor == "each" else ["query_id"]
     results = run.scan_negatives().unique(key, keep="first")
     return results.select(

@@ -150,8 +150,8 @@ def swap_in(other: pl.Expr) -> Callable[[pl.DataFrame], pl.DataFrame]:
 
 
 FORGERIES = {
-    "a positive": (swap_in(pl.col("positive_id")), "none of the query's candidates|not its candidate's|is a positive"),
-    "no passage": (swap_in(pl.lit("nowhere")), "no passage of the corpus"),
+    "a positive": (swap_in(pl.col("positive_id")), "not a candidate of its query|not its candidate's|is a positive"),
+    "no passage": (swap_in(pl.lit("nowhere")), "not a passage of the corpus"),
     "a repetition": (swap_in(pl.col("negative_ids").list.get(1)), "not its candidate's|repeated"),
     "another score": (
         lambda t: t.with_columns(pl.col("negative_scores").list.eval(pl.element() - pl.lit(0.001, pl.Float32))),
@@ -159,9 +159,9 @@ FORGERIES = {
     ),
     "a lost candidate": (
         lambda t: t.with_columns(pl.col("rejected").struct.with_fields(pl.field("ceiling") + 1)),
-        "unaccounted",
+        "not accounted for",
     ),
-    "a lost row": (lambda t: t.filter(pl.col("query_id") != t["query_id"][0]), "the manifest says"),
+    "a lost row": (lambda t: t.filter(pl.col("query_id") != t["query_id"][0]), "the manifest records"),
     "another order": (
         lambda t: t.with_columns(pl.col("negative_ids", "negative_scores").list.reverse()),
         "score order",

@@ -1,8 +1,8 @@
-"""Candidates of one teacher with the scores of another, which reads query and passage together.
+"""Candidates of one teacher with the scores of another that reads query and passage together.
 
-A reranker costs too much to read the corpus, and little enough to read the best passages of every query. Those, and the
-positives, get its scores, and everything after goes by them. Nothing beyond the first teacher's `depth` is read, so a
-query whose candidates are all rejected stays short: give it a greater depth.
+A reranker is too expensive to read the whole corpus, but cheap enough to read the best passages of every query. Those
+and the positives get its scores, which every later stage uses. It reads nothing beyond the first teacher's `depth`, so
+a query whose candidates are all rejected stays short; a greater depth helps.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from nvmine.search import Candidates, Searcher
 Int64Array = npt.NDArray[np.int64]
 Float32Array = npt.NDArray[np.float32]
 
-# Pairs scored and stored together: what a killed run scores again at most.
+# Pairs scored and stored together: a killed run repeats at most so many.
 PAIRS_AT_ONCE = 32768
 _FOLDER = "rescored"
 
@@ -39,16 +39,16 @@ class Rescorer(Protocol):
 
 
 class RescoredSearch:
-    """A search whose finds are scored anew.
+    """A search whose candidates are scored again.
 
     Parameters
     ----------
     workspace
-        Where scores are kept until the run has them as candidates.
+        The run, which keeps the scores until it has them as candidates.
     first
-        The search that proposes.
+        The search that proposes candidates.
     rescorer
-        What scores.
+        Scores them again.
     dataset
         The texts.
     """
@@ -57,28 +57,28 @@ class RescoredSearch:
         self._workspace, self._first, self._rescorer, self._dataset = workspace, first, rescorer, dataset
 
     def rows_at_once(self, depth: int) -> int:
-        """How many queries' candidates are scored together."""
-        # Whatever the memory, so that a run that was stopped finds its blocks again.
+        """Returns the number of queries whose candidates are scored together."""
+        # Memory does not matter here, so that a run that was stopped finds its blocks again.
         return max(1, PAIRS_AT_ONCE // depth)
 
     def search(self, rows: Int64Array, depth: int) -> Candidates:
-        """The best `depth` passages of the first search, in the order of their new scores."""
+        """Returns the best `depth` passages of the first search, ordered by their new scores."""
         found = self._first.search(rows, depth)
         held = found.ids >= 0
         scores = np.full(found.ids.shape, np.nan, np.float32)
         scores[held] = self._scores("candidates", np.repeat(rows, held.sum(axis=1)), found.ids[held])
-        # NaN, where there is nothing, comes last.
+        # NaN, which fills short lists, comes last.
         order = np.lexsort((found.ids, -scores), axis=1)
         return Candidates(np.take_along_axis(found.ids, order, 1), np.take_along_axis(scores, order, 1))
 
     def score(self, rows: Int64Array, ids: Int64Array) -> Float32Array:
-        """The score of query ``rows[i]`` with passage ``ids[i]``."""
+        """Returns the score of query ``rows[i]`` with passage ``ids[i]``."""
         return self._scores("positives", rows, ids)
 
     def _scores(self, what: str, rows: Int64Array, ids: Int64Array) -> Float32Array:
         if not len(rows):
             return np.empty(0, np.float32)
-        # The same queries are searched together whenever the run is started.
+        # The same queries are searched together in every process, so the first one names the block.
         name = f"{_FOLDER}/{what}-{rows[0]:09d}.npy"
         if not self._workspace.has(name):
             queries, passages = self._dataset.query_texts, self._dataset.passage_texts
@@ -90,12 +90,12 @@ class RescoredSearch:
         scores = np.asarray(self._rescorer.score(pairs), np.float32)
         if scores.shape != (len(pairs),) or not np.isfinite(scores).all():
             raise TeacherError(
-                f"the rescorer gave scores of shape {scores.shape}, or that are not finite, for {len(pairs)} pairs;"
-                " it has to give a finite number a pair"
+                f"the rescorer returned scores of shape {scores.shape}, or not finite ones, for {len(pairs)} pairs;"
+                " it has to return a finite number for each"
             )
         return scores
 
 
 def discard_scores(workspace: Workspace) -> None:
-    """Removes the scores when they are stored as candidates."""
+    """Removes the scores, which are stored as candidates by now."""
     workspace.discard(_FOLDER)

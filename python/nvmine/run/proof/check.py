@@ -1,7 +1,7 @@
-"""Proving a finished run right: every file is the recorded one, every candidate accounted for, every negative legal.
+"""Proves a finished run right: every file is the recorded one, every candidate accounted for, every negative legal.
 
-The checks use the stored candidates, texts and policy, not the code that mined: exclusions by text, bounds, order and
-sums are stated here a second time. A run that fails one is damaged, or nvmine has a bug.
+The checks use the stored candidates, texts and policy, and not the code that mined: exclusions by text, bounds, order
+and sums are stated here a second time. If a run fails a check, it is damaged or nvmine has a bug.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a run amounts to.
+    """A summary of a run.
 
     Parameters
     ----------
     totals
-        Queries, results, candidates, survivors, emitted, short results, and the rejected by reason.
+        Number of queries, results, candidates, survivors, emitted candidates, short results, and rejections by reason.
     starved
-        Results with fewer than `n` negatives although the corpus may hold more; 0 unless something is wrong.
+        Number of results with fewer than `n` negatives although the corpus may hold more: 0 unless something is wrong.
     pairs
-        (query, positive) pairs, and how many of them have all `n` negatives.
+        Number of (query, positive) pairs, and of those with all `n` negatives.
     quantiles
-        A row a quantile: of the scores of positives, of negatives, and of the difference of the two.
+        A row a quantile of the scores of positives, of negatives, and of their differences.
     worst
-        The positives that the teacher ranks worst: `query_id`, `positive_id`, `score`, `rank` (0: beyond the depth)
-        and `kept`; those of an ensemble's first teacher.
+        The positives that the teacher, or an ensemble's first teacher, ranks worst: `query_id`, `positive_id`, `score`,
+        `rank` (0: beyond the depth) and `kept`.
     """
 
     totals: dict[str, int]
@@ -51,13 +51,12 @@ class Summary:
 def check_run(run: Run) -> Summary:
     """Checks a run and sums it up. O(candidates).
 
-    Of an ensemble every member is checked, and every negative by the candidates and the policy of the teacher that gave
-    it.
+    For an ensemble, every member is checked, and every negative against the candidates and the policy of its teacher.
 
     Raises
     ------
     RunError
-        Something does not hold; the message says what, and for which query.
+        A check fails; the message names it and the query.
     """
     for shard in run.manifest.shards.values():
         verify(run.path, shard)
@@ -93,12 +92,12 @@ def check_run(run: Run) -> Summary:
 
 
 def _each(run: Run) -> bool:
-    """Whether each positive is its own anchor, and has a result of its own; else the pairs of a query share one."""
+    """Tells whether each positive has a result of its own; otherwise the pairs of a query share one."""
     return run.teachers()[0].policy.anchor == "each"
 
 
 def _flat(run: Run, results: pl.DataFrame) -> pl.DataFrame:
-    """A row a negative: `result`, `query_id`, `passage_id`, `score`, `positive_score` and `teacher`, who gave it."""
+    """Returns a row a negative: `result`, `query_id`, `passage_id`, `score`, `positive_score` and its `teacher`."""
     own = ["negative_ids", "negative_scores"]
     own += ["negative_teachers", "positive_scores"] if run.is_ensemble else []
     flat = results.with_row_index("result").explode(own, empty_as_null=False).drop_nulls("negative_ids")
@@ -111,24 +110,24 @@ def _flat(run: Run, results: pl.DataFrame) -> pl.DataFrame:
 def _check_verdicts(run: Run, flat: pl.DataFrame) -> None:
     judged = flat.join(run.verdicts(), on=["query_id", "passage_id"], how="left")
     _refuse(
-        run, judged.filter(pl.col("relevant").fill_null(value=True)), "a negative is not judged, or was found relevant"
+        run, judged.filter(pl.col("relevant").fill_null(value=True)), "a negative was not judged, or was found relevant"
     )
 
 
 def _check_ensemble(run: Run, results: pl.DataFrame) -> int:
-    """Checks the members and what each gave; the results of members that starve."""
+    """Checks the members and what each gave; returns the number of their starved results."""
     rule, members = run.manifest.policy, run.members()
     first = kept_positives(members[0].scan_candidates().collect())
     _check_conservation(run, first, results)
     flat = _flat(run, results)
-    _refuse(run, results.filter(pl.col("negative_ids").list.len() > rule["n"]), "there are more negatives than n")
+    _refuse(run, results.filter(pl.col("negative_ids").list.len() > rule["n"]), "a result has more negatives than n")
     known = [member.path.name for member in members]
-    _refuse(run, flat.filter(~pl.col("teacher").is_in(known)), "a negative is by no teacher of the ensemble")
+    _refuse(run, flat.filter(~pl.col("teacher").is_in(known)), "a negative is not from a teacher of the ensemble")
     if rule["how"] == "cross":
         several = (
             flat.group_by("result").agg(pl.first("query_id"), pl.n_unique("teacher")).filter(pl.col("teacher") > 1)
         )
-        _refuse(run, several, "a result is by several teachers")
+        _refuse(run, several, "a result is from several teachers")
     if rule["how"] == "cross" or rule["duplicates"] == "replace":
         classes = flat.join(_numbers(run), on="passage_id", how="left")
         _refuse(run, classes.filter(pl.struct("result", "class").is_duplicated()), "a negative is repeated")
@@ -149,12 +148,13 @@ def _check_conservation(run: Run, candidates: pl.DataFrame, results: pl.DataFram
         *(pl.col("rejected").struct.field(reason).cast(pl.Int64).alias(reason) for reason in REASONS),
     )
     rejected = pl.sum_horizontal(*REASONS)
-    _refuse(run, results.filter(pl.col("candidates") != pl.col("emitted") + rejected), "candidates are unaccounted for")
+    lost = results.filter(pl.col("candidates") != pl.col("emitted") + rejected)
+    _refuse(run, lost, "candidates are not accounted for")
     if not run.is_ensemble:
         kept = candidates.select("query_id", pl.col("ids").list.len().alias("kept"))
         counted = results.join(kept, on="query_id", how="left")
         wrong = counted.filter(pl.col("kept").is_null() | (pl.col("kept") != pl.col("candidates")))
-        _refuse(run, wrong, "the number of candidates is not that of the candidates kept")
+        _refuse(run, wrong, "the number of candidates is not that of the kept candidates")
     totals = run.manifest.audit or {}
     for name, total in {
         "queries": candidates.height,
@@ -164,27 +164,27 @@ def _check_conservation(run: Run, candidates: pl.DataFrame, results: pl.DataFram
         **{reason: results[reason].sum() for reason in REASONS},
     }.items():
         if totals.get(name) != total:
-            raise RunError(f"the manifest says {totals.get(name)} {name}, the files hold {total}", path=run.path)
+            raise RunError(f"the manifest records {totals.get(name)} {name}, but the files hold {total}", path=run.path)
 
 
 def _numbers(run: Run) -> pl.DataFrame:
-    """The row number `id` and the identity `class` of every passage."""
+    """Returns the row number, `id`, and the identity class, `class`, of every passage."""
     passages = run.passages().collect()
     classes = pl.Series("class", identity_classes(passages["text"]))
     return passages.select("passage_id", pl.int_range(pl.len()).alias("id")).with_columns(classes)
 
 
 def _check_legality(run: Run, candidates: pl.DataFrame, flat: pl.DataFrame) -> None:
-    """Checks negatives of one teacher, of :func:`_flat`, by its candidates, whose kept positives are the anchors."""
+    """Checks the negatives of one teacher, from :func:`_flat`, against its candidates and kept positives."""
     policy = run.policy
     numbers = _numbers(run)
     flat = flat.join(numbers, on="passage_id", how="left", maintain_order="left")
-    _refuse(run, flat.filter(pl.col("id").is_null()), "a negative is no passage of the corpus")
+    _refuse(run, flat.filter(pl.col("id").is_null()), "a negative is not a passage of the corpus")
 
     known = candidates.select("query_id", pl.col("ids").alias("id"), pl.col("scores").alias("kept_score"))
     known = known.explode("id", "kept_score", empty_as_null=False).drop_nulls("id")
     found = flat.join(known, on=["query_id", "id"], how="left")
-    _refuse(run, found.filter(pl.col("kept_score").is_null()), "a negative is none of the query's candidates")
+    _refuse(run, found.filter(pl.col("kept_score").is_null()), "a negative is not a candidate of its query")
     _refuse(run, found.filter(pl.col("kept_score") != pl.col("score")), "a negative's score is not its candidate's")
 
     positives = (
@@ -193,7 +193,7 @@ def _check_legality(run: Run, candidates: pl.DataFrame, flat: pl.DataFrame) -> N
         .join(numbers, left_on="pos_ids", right_on="id")
     )
     legal = flat.join(positives, on=["query_id", "class"], how="semi")
-    _refuse(run, legal, "a negative is a positive of the query, passes for one, or has the text of one")
+    _refuse(run, legal, "a negative is a positive of the query, counts as one, or has the text of one")
     queries = run.queries().collect()
     own = {name: normalise(text) for name, text in queries.iter_rows()}
     texts = dict(run.passages().select("passage_id", "text").collect().iter_rows())
@@ -214,7 +214,7 @@ def _check_legality(run: Run, candidates: pl.DataFrame, flat: pl.DataFrame) -> N
     bounds = {anchor: policy.ceiling(anchor) for anchor in anchors.unique().to_list()}
     ceilings = anchors.replace_strict(bounds, return_dtype=pl.Float64) if bounds else anchors
     scores = flat["score"].cast(pl.Float64)
-    # The mean of many floats may differ in its last bits from the core's, which adds them in order.
+    # Polars may add many floats in another order than the core, so the last bits of a mean can differ.
     tolerance = 1e-12 if policy.anchor == "mean" else 0.0
     _refuse(run, flat.filter(scores >= ceilings + tolerance), "a negative is not below its ceiling")
     if policy.min_score is not None:
@@ -224,7 +224,7 @@ def _check_legality(run: Run, candidates: pl.DataFrame, flat: pl.DataFrame) -> N
 
 
 def _starved(run: Run, candidates: pl.DataFrame, results: pl.DataFrame) -> int:
-    """Short results whose query could be searched deeper; of rescored candidates there are no others."""
+    """Counts the short results whose query could be searched deeper; rescored candidates are all that there are."""
     if run.manifest.search.rescorer is not None:
         return 0
     short = results.filter(pl.col("negative_ids").list.len() < run.n)

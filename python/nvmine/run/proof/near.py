@@ -1,4 +1,4 @@
-"""Proving that no negative of a run is a near-duplicate, from the stored texts and with plain sets of words."""
+"""Proves that no negative of a run is a near-duplicate, from the stored texts and with plain sets of words."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Set = frozenset[tuple[str, ...]]
 
 
 def check_near(run: Run, candidates: pl.DataFrame, results: pl.DataFrame) -> None:
-    """Checks that no negative is near a positive, the query or another negative of its result, if the policy says so.
+    """Checks that no negative is too similar to a positive, the query or another one, if the policy compares texts.
 
     Raises
     ------
     RunError
-        One is; the message names the query.
+        A negative is too similar; the message names the query.
     """
     share = run.policy.near_duplicate
     if share is None:
@@ -39,7 +39,7 @@ def check_near(run: Run, candidates: pl.DataFrame, results: pl.DataFrame) -> Non
             own = of_passage(numbers[name])
             if any(similarity(own, other) >= share for other in earlier):
                 raise RunError(
-                    f"the negative {name!r} is near a positive, the query or another negative",
+                    f"the negative {name!r} is a near-duplicate of a positive, the query or another negative",
                     path=run.path,
                     query=query,
                 )
@@ -47,7 +47,7 @@ def check_near(run: Run, candidates: pl.DataFrame, results: pl.DataFrame) -> Non
 
 
 def shingles(text: str) -> Set:
-    """The runs of consecutive words of a text; of one with too few words, all of them."""
+    """Returns the runs of consecutive words of a text; a text with too few words is one run."""
     words = words_of(text)
     if len(words) <= WORDS:
         return frozenset([tuple(words)] if words else [])
@@ -55,6 +55,6 @@ def shingles(text: str) -> Set:
 
 
 def similarity(a: Set, b: Set) -> float:
-    """The Jaccard similarity; 0 where there is nothing to compare."""
+    """Returns the Jaccard similarity; 0 if there is nothing to compare."""
     common = len(a & b)
     return common / (len(a) + len(b) - common) if common else 0.0

@@ -1,4 +1,4 @@
-"""The summary of a checked run as plain text, for a terminal."""
+"""Prints the summary of a checked run as plain text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from nvmine.run.store.folder import Run
 
 
 def summary_text(run: Run, summary: Summary) -> str:
-    """A few tables: what was mined, what became of the candidates, how the scores are spread."""
+    """Returns tables of what was mined, what became of the candidates, and how the scores are distributed."""
     manifest, data, totals = run.manifest, run.manifest.data, summary.totals
     pairs, complete = summary.pairs
     depth = run.teachers()[0].manifest.search.depth
