@@ -18,7 +18,7 @@ from nvmine.run.store.folder import Run
 
 
 def agreement(runs: Sequence[Run | str | Path], *, top: int = 4) -> pl.DataFrame:
-    """Returns how far every two teachers agree: the mean of ``|A ∩ B| / |A ∪ B|`` over queries, of their first negatives.
+    """Returns the agreement of every two teachers: the mean of ``|A ∩ B| / |A ∪ B|`` over queries, for their negatives.
 
     Parameters
     ----------

@@ -146,7 +146,7 @@ def test_scores_that_are_none_are_refused_and_not_kept(small: Dataset, tmp_path:
         def score(self, pairs: Sequence[tuple[str, str]], **options: Any) -> np.ndarray:
             return np.array(scores[: len(pairs)])
 
-    with pytest.raises(TeacherError, match="a finite number a pair"):
+    with pytest.raises(TeacherError, match="it has to return a finite number for each"):
         mined(small, tmp_path, Wrong())
     mined(small, tmp_path)
     checker.check(tmp_path)
