@@ -41,8 +41,6 @@ from nvmine.run.store.workspace import PASSAGES, TEXTS, Workspace, open_workspac
 
 Int64Array = npt.NDArray[np.int64]
 
-_NO_NEGATIVES = mine(np.zeros((0, 1), np.float32), np.zeros(0, np.float32), n=1)
-
 
 def mine_ensemble(work: Work, teachers: Sequence[Teacher], out: Path, *, how: How, duplicates: Duplicates) -> Run:
     """Mines with each of the teachers, best first, into one folder, and combines their negatives."""
@@ -134,8 +132,9 @@ def _manifest(members: Sequence[Manifest], how: How, duplicates: Duplicates, n: 
     PolicyError
         Two members are the same teacher, or each keeps pairs of its own.
     """
-    # Refuses a wrong rule before any work is done.
-    ensemble([_NO_NEGATIVES], how=how, duplicates=duplicates, n=n, seed=seed)
+    # A wrong rule is refused before any work is done, by combining nothing.
+    nothing = mine(np.zeros((0, 1), np.float32), np.zeros(0, np.float32), n=1)
+    ensemble([nothing], how=how, duplicates=duplicates, n=n, seed=seed)
     folders = [member_folder(member) for member in members]
     if len(set(folders)) < len(folders):
         twice = next(name for name in folders if folders.count(name) > 1)
