@@ -91,12 +91,12 @@ class CandidateSearch:
         step = self._searcher.rows_at_once(self._depth)
         for start in range(0, len(rows), step):
             some = rows[start : start + step]
-            blocks.append(self._fed(self._first(some)))
+            blocks.append(self._with_enough(self._first(some)))
             done(len(some))
         return CandidateBlock.concat(blocks)
 
     def _first(self, rows: Int64Array) -> CandidateBlock:
-        """The first `depth` candidates of the queries `rows`."""
+        """Returns the first `depth` candidates of the queries `rows`."""
         labels = self._labels
         positives = labels.positives.take(rows)
         counts = np.diff(positives.ragged_offsets())
@@ -118,10 +118,10 @@ class CandidateSearch:
             complete=complete,
             exhausted=np.full(len(rows), self._depth >= labels.passages),
         )
-        return replace(block, excluded=self._excluded(block, known))
+        return replace(block, excluded=self._excluded(block))
 
-    def _fed(self, block: CandidateBlock) -> CandidateBlock:
-        """The block with as many candidates as the policy needs, or as there are."""
+    def _with_enough(self, block: CandidateBlock) -> CandidateBlock:
+        """Returns the block with as many candidates as the policy needs, or as there are."""
         exact = self._exact
         if exact is None:
             return block
@@ -130,39 +130,39 @@ class CandidateSearch:
         wanted = self._policy.survivors_needed + counts + _SPARE
         while True:
             negatives = block.mine(self._labels, self._policy)
-            hungry = block.needs_more(negatives, self._policy)
-            if not hungry.size:
+            results = block.needs_more(negatives, self._policy)
+            if not results.size:
                 return block
-            block = self._deeper(block, exact(), negatives, hungry, wanted)
+            block = self._deepen(block, exact(), negatives, results, wanted)
             wanted = _DEEPER * wanted
 
-    def _deeper(
+    def _deepen(
         self,
         block: CandidateBlock,
         exact: ExhaustiveSearcher,
         negatives: Negatives,
-        hungry: Int64Array,
+        results: Int64Array,
         wanted: Int64Array,
     ) -> CandidateBlock:
-        """Adds the best passages below the ceiling of every hungry result, as many as `wanted`, to its query."""
-        places, exhausted = negatives.queries[hungry], block.exhausted.copy()
+        """Returns the block with the best passages below the ceiling of each of the `results`, as many as `wanted`."""
+        places, exhausted = negatives.queries[results], block.exhausted.copy()
         depth = int(wanted[places].max())
         step = exact.rows_at_once(depth)
         # A query with several ceilings is exhausted when nothing more lies below each of them.
         exhausted[places] = True
         added: list[tuple[Int64Array, Int64Array, Float32Array]] = []
-        for start in range(0, len(hungry), step):
-            some, at = hungry[start : start + step], places[start : start + step]
+        for start in range(0, len(results), step):
+            some, at = results[start : start + step], places[start : start + step]
             below = exact.search_below(block.rows[at], negatives.ceilings[some], depth)
             held = (below.ids >= 0) & (np.arange(depth) < wanted[at][:, None])
             added.append((np.repeat(at, held.sum(axis=1)), below.ids[held], below.scores[held]))
             exhausted[at[held.sum(axis=1) == wanted[at]]] = False
         at, ids, scores = (np.concatenate(part) for part in zip(*added, strict=True))
         deeper = block.deepen(at, ids, scores, exhausted)
-        return replace(deeper, excluded=self._excluded(deeper, self._labels.known_classes(block.rows)))
+        return replace(deeper, excluded=self._excluded(deeper))
 
     def _kept(self, rows: Int64Array, counts: Int64Array, scores: Float32Array, ranks: Int64Array) -> Bools:
-        """Which positives count: those that the teacher has scored, and ranked well enough."""
+        """Returns which positives count: those that the teacher has scored, and ranked well enough."""
         known = np.isfinite(scores)
         scored = np.bincount(np.repeat(np.arange(len(counts)), counts)[known], minlength=len(counts))
         if self._policy.on_missing == "raise" and not scored.all():
@@ -172,11 +172,12 @@ class CandidateSearch:
             return known
         return known & (ranks > 0) & (ranks <= self._rules.consistency)
 
-    def _excluded(self, block: CandidateBlock, known: list[Int64Array]) -> Rows:
-        """The passages that count as positives of each query: of equal ones the best, and none that is labelled."""
+    def _excluded(self, block: CandidateBlock) -> Rows:
+        """Returns the unlabelled passages that count as positives of each query, and of equal ones only the best."""
         rules, classes = self._rules, self._labels.classes
         if rules.promote_above is None and not rules.relevant:
             return no_rows(len(block))
+        known = [] if rules.promote_above is None else self._labels.known_classes(block.rows)
         ends = block.candidates.ragged_offsets()
         lists: list[list[int]] = []
         for place, row in enumerate(block.rows.tolist()):
