@@ -1,4 +1,4 @@
-"""Tiny encoders with random weights, saved the ways that real ones are."""
+"""Tiny encoders with random weights, saved in the same ways as real ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-# Read once, when huggingface_hub is imported: no test asks the network for anything.
+# Set before huggingface_hub is imported, which reads it once: no test uses the network.
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 WORDS = [
@@ -40,7 +40,7 @@ SaveModel = Callable[..., Path]
 
 @pytest.fixture(scope="session")
 def save_transformers(tmp_path_factory: pytest.TempPathFactory) -> SaveModel:
-    """Saves a transformers folder: two layers, 32 dimensions, 64 positions, a vocabulary of whole words."""
+    """Returns a function that saves a transformers folder: 2 layers, 32 dimensions, 64 positions, words as tokens."""
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
     tokenizers = pytest.importorskip("tokenizers")
@@ -82,19 +82,19 @@ def save_transformers(tmp_path_factory: pytest.TempPathFactory) -> SaveModel:
 
 @pytest.fixture(scope="session")
 def plain_model(save_transformers: SaveModel) -> Path:
-    """An encoder as transformers saves it."""
+    """An encoder, saved by transformers."""
     return save_transformers("plain", "BertModel")
 
 
 @pytest.fixture(scope="session")
 def cross_encoder(save_transformers: SaveModel) -> Path:
-    """A reranker as transformers saves it."""
+    """A reranker, saved by transformers."""
     return save_transformers("reranker", "BertForSequenceClassification", num_labels=1)
 
 
 @pytest.fixture
 def save_model(plain_model: Path, tmp_path: Path) -> SaveModel:
-    """Saves the same encoder as a sentence-transformers folder, under the module names that public models carry."""
+    """Returns a function that saves it as a sentence-transformers folder, with the module names of public models."""
 
     def save(
         pooling: str = "mean",

@@ -1,4 +1,4 @@
-"""BM25, against its formula written out and against bm25s' own retrieval."""
+"""BM25 against a plain implementation of its formula, and against the retrieval of bm25s."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def by_hand(queries: list[str], passages: list[str], k1: float, b: float, patter
 
 
 @pytest.mark.parametrize(("k1", "b"), [(1.5, 0.75), (0.9, 0.4), (1.2, 0.0), (0.0, 1.0)])
-def test_the_formula(k1: float, b: float) -> None:
+def test_scores_follow_the_formula(k1: float, b: float) -> None:
     scores = Bm25Teacher(k1=k1, b=b).index(PASSAGES).scores(QUERIES)
     assert scores.dtype == np.float32
     np.testing.assert_allclose(scores, by_hand(QUERIES, PASSAGES, k1, b), rtol=1e-5)
@@ -62,7 +62,7 @@ def test_the_formula(k1: float, b: float) -> None:
 
 
 @pytest.mark.parametrize("method", ["lucene", "robertson", "atire"])
-def test_bm25s_retrieves_the_same(method: str) -> None:
+def test_scores_equal_those_of_bm25s_retrieve(method: str) -> None:
     words = ["red", "green", "blue", "cat", "dogs", "parking", "running", "run", "mat", "the", "of", "day", "days"]
     generator = np.random.default_rng(1)
     passages = [" ".join(generator.choice(words, generator.integers(1, 20))) for _ in range(60)]
@@ -100,12 +100,12 @@ def test_empty_passages_score_zero() -> None:
 
 
 @pytest.mark.parametrize("passages", [[], [""], ["the of and", "a", "?"]])
-def test_a_corpus_without_terms(passages: list[str]) -> None:
-    with pytest.raises(TeacherError, match=f"none of {len(passages)} passages holds a term"):
+def test_a_corpus_without_terms_is_refused(passages: list[str]) -> None:
+    with pytest.raises(TeacherError, match=f"none of {len(passages)} passages contains a term"):
         Bm25Teacher().index(passages)
 
 
-def test_languages_and_word_lists() -> None:
+def test_stemmer_and_stopwords_take_languages_and_word_lists() -> None:
     kept = Bm25Teacher(stemmer=None, stopwords=None).index(["the cats", "a cat"])
     np.testing.assert_array_equal(kept.scores(["the", "cat"]) > 0, [[True, False], [False, True]])
     listed = Bm25Teacher(stemmer="german", stopwords=["cat"]).index(["die katzen", "cat"])
@@ -113,7 +113,7 @@ def test_languages_and_word_lists() -> None:
 
 
 @pytest.mark.parametrize("pattern", [r"\w+", r"[a-z]{3,}", r"(\w\w)\w*", r"(?:\w-?)+"])
-def test_words_are_what_the_pattern_finds(pattern: str) -> None:
+def test_token_pattern_decides_what_a_word_is(pattern: str) -> None:
     passages = [*PASSAGES, "state-of-the-art c and r, x-ray"]
     queries = [*QUERIES, "c", "the state-of-the-art", "x-rays"]
     scores = Bm25Teacher(token_pattern=pattern).index(passages).scores(queries)
@@ -139,9 +139,9 @@ def mapped(index: Bm25Index, folder: Path) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
-def test_an_index_that_is_taken_up_gives_the_same_bytes(settings: dict[str, Any], tmp_path: Path) -> None:
+def test_a_reopened_index_gives_the_same_bytes(settings: dict[str, Any], tmp_path: Path) -> None:
     passages = [*PASSAGES, "", "Die Katzen der Häuser jagen", "naïve İstanbul ǅ"]
-    # More than once: bm25s keeps what it has learnt of the words of earlier queries.
+    # Each query comes twice, because bm25s caches the words of earlier queries.
     queries = [*QUERIES, "katze haus jagd", "İSTANBUL", "catty", *QUERIES]
     first = Bm25Teacher(**settings).index(passages)
     vocabulary = json.loads(json.dumps(first.vocabulary()))
@@ -154,7 +154,7 @@ def test_an_index_that_is_taken_up_gives_the_same_bytes(settings: dict[str, Any]
 
 
 @given(st.lists(st.text("aeilst .", max_size=30), min_size=1), st.lists(st.text("aeilst .", max_size=12)))
-def test_any_index_can_be_taken_up(passages: list[str], queries: list[str]) -> None:
+def test_any_index_can_be_reopened(passages: list[str], queries: list[str]) -> None:
     teacher = Bm25Teacher()
     try:
         first = teacher.index(passages)
@@ -164,7 +164,7 @@ def test_any_index_can_be_taken_up(passages: list[str], queries: list[str]) -> N
     assert again.scores(queries).tobytes() == first.scores(queries).tobytes()
 
 
-def test_the_arrays_are_those_of_the_columns() -> None:
+def test_the_arrays_hold_the_columns_of_the_scores() -> None:
     index = Bm25Teacher(stemmer=None).index(PASSAGES)
     arrays, terms = index.arrays(), index.vocabulary()
     assert {name: array.dtype for name, array in arrays.items()} == {
@@ -178,7 +178,7 @@ def test_the_arrays_are_those_of_the_columns() -> None:
     np.testing.assert_array_equal(column, index.scores(["cats"])[0])
 
 
-def test_a_mapped_index_is_not_held(tmp_path: Path) -> None:
+def test_a_mapped_index_is_not_loaded_into_memory(tmp_path: Path) -> None:
     words = [f"w{number}" for number in range(100)]
     generator = np.random.default_rng(2)
     passages = [" ".join(generator.choice(words, 50)) for _ in range(4000)]
@@ -210,7 +210,7 @@ def test_a_mapped_index_is_not_held(tmp_path: Path) -> None:
         {"vocabulary": ["cat", "dog", "bird"]},
     ],
 )
-def test_parts_that_are_no_index(change: dict[str, Any]) -> None:
+def test_parts_that_do_not_form_an_index_are_refused(change: dict[str, Any]) -> None:
     parts: dict[str, Any] = {
         "data": np.ones(4, np.float32),
         "indices": np.array([0, 1, 0, 1], np.int32),
@@ -219,7 +219,7 @@ def test_parts_that_are_no_index(change: dict[str, Any]) -> None:
     }
     Bm25Teacher().open_index(parts, parts["vocabulary"], 2)
     parts |= change
-    with pytest.raises(TeacherError, match="make it again"):
+    with pytest.raises(TeacherError, match="build it again"):
         Bm25Teacher().open_index(parts, parts["vocabulary"], 2)
 
 
@@ -228,7 +228,7 @@ def test_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
     assert capfd.readouterr() == ("", "")
 
 
-def test_description() -> None:
+def test_the_description_is_json_and_holds_settings_and_versions() -> None:
     described = Bm25Teacher(stopwords=["of", "the", "of"]).describe()
     assert json.loads(json.dumps(described)) == described
     assert described["stopwords"] == ["of", "the"]
@@ -239,11 +239,11 @@ def test_description() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"method": "bm26"}, "method 'bm26' is not one of lucene"),
-        ({"k1": -1.0}, "k1 is -1.0"),
-        ({"k1": math.nan}, "k1 is nan"),
-        ({"b": 1.5}, "b is 1.5"),
-        ({"stemmer": "klingon"}, "stemmer 'klingon' is not one of .*english"),
+        ({"method": "bm26"}, "must be one of lucene, .*, not 'bm26'$"),
+        ({"k1": -1.0}, "must be finite and at least 0, not -1.0"),
+        ({"k1": math.nan}, "must be finite and at least 0, not nan"),
+        ({"b": 1.5}, r"must lie in \[0, 1\], not 1.5"),
+        ({"stemmer": "klingon"}, "must be one of .*english.*, not 'klingon'$"),
         ({"stopwords": "klingon"}, "klingon not recognized"),
         ({"token_pattern": "(a"}, "'\\(a' is not a regular expression: missing \\)"),
         ({"token_pattern": "a{9999999999999999999}"}, "is not a regular expression"),
@@ -251,9 +251,11 @@ def test_description() -> None:
         ({"token_pattern": r"\w*"}, "matches the empty text"),
     ],
 )
-def test_settings_that_do_not_fit(options: dict[str, object], message: str) -> None:
-    with pytest.raises(TeacherError, match=message):
+def test_settings_out_of_range_are_refused(options: dict[str, object], message: str) -> None:
+    (argument,) = options
+    with pytest.raises(TeacherError, match=f"^argument '{argument}': .*{message}") as caught:
         Bm25Teacher(**options)  # type: ignore[arg-type]
+    assert caught.value.argument == argument
 
 
 @pytest.mark.parametrize("module", ["bm25s.tokenization", "Stemmer"])

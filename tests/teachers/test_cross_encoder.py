@@ -13,14 +13,13 @@ import pytest
 
 from nvmine.errors import MissingExtraError, TeacherError
 from nvmine.teachers import CrossEncoderTeacher, DenseTeacher
-from nvmine.teachers.models.checkpoint import find_checkpoint
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 sentence_transformers = pytest.importorskip("sentence_transformers")
 
 TEXTS = ["a cat", "the dog ran in the park", "", "happy person", "sunny day in the red park on the mat", "cat " * 100]
-# Of every length, those of one query not together.
+# Pairs of every length; those of one query are not adjacent.
 PAIRS = [(query, passage) for passage in TEXTS for query in ["red cat", "happy " * 20, "the day"]]
 
 
@@ -33,7 +32,7 @@ def library(folder: Path, **options: Any) -> Any:
 
 
 def logits(folder: Path, pairs: list[tuple[str, str]], *, max_length: int = 64) -> np.ndarray:
-    """One pair at a time, so that neither padding nor batches are involved."""
+    """Scores one pair at a time, without padding or batches."""
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     model = transformers.BertForSequenceClassification.from_pretrained(folder).eval()
     scores = []
@@ -54,13 +53,13 @@ def sigmoid(values: np.ndarray) -> np.ndarray:
 
 @pytest.fixture
 def copied(cross_encoder: Path, tmp_path: Path) -> Path:
-    """A folder to spoil."""
+    """A copy of the model folder that a test may change."""
     return Path(shutil.copytree(cross_encoder, tmp_path / "copied"))
 
 
 @pytest.fixture
 def saved(cross_encoder: Path, tmp_path: Path) -> Path:
-    """The same model as sentence-transformers saves it."""
+    """The same model, saved by sentence-transformers."""
     folder = tmp_path / "saved"
     library(cross_encoder).save_pretrained(str(folder), create_model_card=False)
     return folder
@@ -71,7 +70,7 @@ def change(path: Path, **settings: Any) -> None:
     path.write_text(json.dumps(content | settings), encoding="utf-8")
 
 
-def test_scores_are_those_of_each_pair_alone(cross_encoder: Path) -> None:
+def test_scores_equal_those_of_each_pair_alone(cross_encoder: Path) -> None:
     scores = load(cross_encoder).score(PAIRS)
     assert scores.dtype == np.float32
     assert scores.shape == (len(PAIRS),)
@@ -80,12 +79,12 @@ def test_scores_are_those_of_each_pair_alone(cross_encoder: Path) -> None:
 
 
 @pytest.mark.parametrize("batch_tokens", [None, 1, 130])
-def test_scores_are_those_of_predict_however_batched(cross_encoder: Path, batch_tokens: int | None) -> None:
+def test_scores_equal_those_of_predict_for_any_batch_size(cross_encoder: Path, batch_tokens: int | None) -> None:
     scores = load(cross_encoder, batch_tokens=batch_tokens).score(PAIRS)
     assert_close(scores, library(cross_encoder).predict(PAIRS))
 
 
-def test_a_folder_that_the_library_saved(saved: Path, cross_encoder: Path) -> None:
+def test_a_folder_saved_by_the_library_gives_the_same_scores(saved: Path, cross_encoder: Path) -> None:
     np.testing.assert_array_equal(load(saved).score(PAIRS), load(cross_encoder).score(PAIRS))
 
 
@@ -123,7 +122,7 @@ def test_the_activation_is_overridden(cross_encoder: Path) -> None:
     assert_close(teacher.score(PAIRS), logits(cross_encoder, PAIRS))
 
 
-def test_prompts(saved: Path) -> None:
+def test_prompts_are_the_models_own_or_overridden(saved: Path) -> None:
     change(saved / "config_sentence_transformers.json", prompts={"task": "query : "}, default_prompt_name="task")
     bare = load(saved, prompt="")
     prompted = bare.score([(f"query : {query}", passage) for query, passage in PAIRS])
@@ -136,7 +135,7 @@ def test_prompts(saved: Path) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-def test_lower_precision(cross_encoder: Path, dtype: Any) -> None:
+def test_lower_precision_gives_float32_scores_close_to_the_exact_ones(cross_encoder: Path, dtype: Any) -> None:
     teacher = load(cross_encoder, dtype=dtype)
     scores = teacher.score(PAIRS)
     assert scores.dtype == np.float32
@@ -144,7 +143,7 @@ def test_lower_precision(cross_encoder: Path, dtype: Any) -> None:
     np.testing.assert_allclose(scores, load(cross_encoder).score(PAIRS), atol=0.1)
 
 
-def test_progress_and_no_pairs(cross_encoder: Path) -> None:
+def test_progress_sums_to_the_pairs_and_no_pairs_report_none(cross_encoder: Path) -> None:
     teacher = load(cross_encoder, batch_tokens=100)
     counts: list[int] = []
     assert teacher.score([], done=counts.append).shape == (0,)
@@ -154,16 +153,16 @@ def test_progress_and_no_pairs(cross_encoder: Path) -> None:
     assert sum(counts) == len(PAIRS)
 
 
-def test_a_score_that_is_nan_is_named_with_the_row(cross_encoder: Path) -> None:
+def test_a_score_of_nan_is_refused_with_its_row(cross_encoder: Path) -> None:
     teacher = load(cross_encoder)
     with torch.no_grad():
         teacher._model.transformers_model.bert.embeddings.word_embeddings.weight[4 + 2] = float("nan")  # "cat"
-    with pytest.raises(TeacherError, match="NaN or infinity") as caught:
+    with pytest.raises(TeacherError, match=r"a score that is not finite \(NaN or infinity\) in float32") as caught:
         teacher.score([("red", "the dog"), ("red", "a cat"), ("the cat", "red")])
     assert caught.value.row == 1
 
 
-def test_description_is_json_and_names_all_that_matters(cross_encoder: Path) -> None:
+def test_the_description_is_json_and_holds_all_that_changes_scores(cross_encoder: Path) -> None:
     described = load(cross_encoder, prompt="query : ", max_length=16, batch_tokens=9).describe()
     assert json.loads(json.dumps(described)) == described
     assert described | {"digest": ""} == {
@@ -179,7 +178,7 @@ def test_description_is_json_and_names_all_that_matters(cross_encoder: Path) -> 
 
 
 def save_reranker(language_model: Path, folder: Path) -> Path:
-    """The vocabulary has no yes and no; two other words stand for them."""
+    """Saves a reranker; the vocabulary lacks yes and no, so two other words stand for them."""
     parts = sentence_transformers.cross_encoder.modules
     modules = [
         parts.Transformer(str(language_model), transformer_task="text-generation"),
@@ -193,14 +192,14 @@ def save_reranker(language_model: Path, folder: Path) -> Path:
 
 @pytest.fixture
 def language_model(save_transformers: Any) -> Path:
-    """A plain one, with a chat template that takes a query and a document."""
+    """A plain language model whose chat template takes a query and a document."""
     content = "messages | selectattr('role', 'eq', '{}') | map(attribute='content') | first | default('')"
     template = " ".join("{{ " + content.format(role) + " }} :" for role in ("system", "query", "document"))
     settings = {"num_key_value_heads": 1, "head_dim": 16}
     return Path(save_transformers("language-model", "Qwen3ForCausalLM", chat_template=template, **settings))
 
 
-def test_a_language_model_that_the_library_saved(language_model: Path, tmp_path: Path) -> None:
+def test_a_language_model_saved_by_the_library_scores_as_predict_does(language_model: Path, tmp_path: Path) -> None:
     with pytest.raises(TeacherError, match="not a model that scores a pair of texts"):
         load(language_model)
     folder = save_reranker(language_model, tmp_path / "saved")
@@ -218,32 +217,32 @@ def test_template_and_prompt_count_among_the_tokens_of_a_batch(language_model: P
     assert load(folder, prompt="the")._token_counts([("red", "a cat")]).tolist() == [7]
 
 
-def test_more_than_one_label(save_transformers: Any) -> None:
+def test_more_than_one_label_is_refused(save_transformers: Any) -> None:
     folder = save_transformers("entailment", "BertForSequenceClassification", num_labels=2)
     with pytest.raises(TeacherError, match="has 2 labels; a score is one number") as caught:
         load(folder)
     assert caught.value.path == str(folder)
 
 
-def test_a_bi_encoder(plain_model: Path, save_model: Any) -> None:
+def test_a_bi_encoder_is_refused(plain_model: Path, save_model: Any) -> None:
     for folder in (plain_model, save_model()):
         with pytest.raises(TeacherError, match="is a SentenceTransformer, not a model that scores a pair of texts"):
             load(folder)
 
 
-def test_a_cross_encoder_is_no_bi_encoder(cross_encoder: Path, saved: Path) -> None:
+def test_the_dense_teacher_refuses_a_cross_encoder(cross_encoder: Path, saved: Path) -> None:
     for folder in (cross_encoder, saved):
-        with pytest.raises(TeacherError, match="is a CrossEncoder, not a model that gives one vector a text"):
+        with pytest.raises(TeacherError, match="is a CrossEncoder, not a model that gives one vector per text"):
             DenseTeacher.load(str(folder), device="cpu")
 
 
-def test_pickled_weights(copied: Path) -> None:
+def test_pickled_weights_are_refused(copied: Path) -> None:
     (copied / "model.safetensors").rename(copied / "pytorch_model.bin")
     with pytest.raises(TeacherError, match=r"has no .*safetensors weights; .*CrossEncoder\(FOLDER\)"):
         load(copied)
 
 
-def test_an_adapter(copied: Path) -> None:
+def test_an_adapter_is_refused(copied: Path) -> None:
     change(copied / "adapter_config.json", base_model_name_or_path="someone/else")
     with pytest.raises(TeacherError, match="needs a second model"):
         load(copied)
@@ -259,14 +258,14 @@ def test_an_adapter(copied: Path) -> None:
         ("config_sentence_transformers.json", {"activation_fn": "torch.hub.Planted"}),
     ],
 )
-def test_code_that_comes_with_the_model(saved: Path, file: str, settings: dict[str, Any]) -> None:
+def test_code_that_comes_with_the_model_is_refused(saved: Path, file: str, settings: dict[str, Any]) -> None:
     change(saved / file, **settings)
     with pytest.raises(TeacherError, match="trust_remote_code=True") as caught:
         load(saved)
     assert caught.value.path == str(saved / file)
 
 
-def test_code_runs_when_it_is_trusted(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_code_runs_if_it_is_trusted(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (saved.parent / "planted.py").write_text("class Halved:\n    def __call__(self, x): return x / 2\n", "utf-8")
     monkeypatch.syspath_prepend(str(saved.parent))
     change(saved / "config_sentence_transformers.json", activation_fn="planted.Halved")
@@ -278,20 +277,22 @@ def test_code_runs_when_it_is_trusted(saved: Path, monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"dtype": "int8"}, "dtype 'int8' is not one of auto, float32"),
-        ({"max_length": 0}, "max_length is 0"),
-        ({"max_length": 65}, "max_length is 65, but the model has 64 positions"),
-        ({"batch_tokens": 0}, "batch_tokens is 0"),
-        ({"activation": "softmax"}, "activation 'softmax' is not one of sigmoid, identity"),
+        ({"dtype": "int8"}, "must be one of auto, float32, .*, not 'int8'"),
+        ({"max_length": 0}, "must be at least 1, not 0"),
+        ({"max_length": 65}, "must be at most 64, the positions of the model, not 65"),
+        ({"batch_tokens": 0}, "must be at least 1, not 0"),
+        ({"activation": "softmax"}, "must be one of sigmoid, identity, not 'softmax'"),
         ({"revision": "main"}, "a local folder has no revision 'main'"),
     ],
 )
-def test_options_that_do_not_fit(cross_encoder: Path, options: dict[str, Any], message: str) -> None:
-    with pytest.raises(TeacherError, match=message):
+def test_options_that_do_not_fit_are_refused(cross_encoder: Path, options: dict[str, Any], message: str) -> None:
+    (argument,) = options
+    with pytest.raises(TeacherError, match=f"argument '{argument}': {message}") as caught:
         load(cross_encoder, **options)
+    assert caught.value.argument == argument
 
 
-def test_an_unknown_device(cross_encoder: Path) -> None:
+def test_an_unknown_device_is_refused(cross_encoder: Path) -> None:
     with pytest.raises(TeacherError, match="cannot be loaded"):
         CrossEncoderTeacher.load(str(cross_encoder), device="abacus")
 
@@ -300,10 +301,3 @@ def test_a_missing_extra_names_its_command(cross_encoder: Path, monkeypatch: pyt
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'nvmine\[dense\]'"):
         load(cross_encoder)
-
-
-def test_a_bare_name_is_of_the_librarys_own_organisation(cross_encoder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    hub = pytest.importorskip("huggingface_hub")
-    monkeypatch.setattr(hub, "snapshot_download", lambda name, **options: str(cross_encoder))
-    found = find_checkpoint("ms-marco-MiniLM-L6-v2", revision=None, trust_remote_code=False, kind="CrossEncoder")
-    assert found.name == "cross-encoder/ms-marco-MiniLM-L6-v2"

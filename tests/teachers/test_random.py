@@ -1,4 +1,4 @@
-"""Random scores, against their formula in Python's whole numbers."""
+"""Random scores, against their formula in Python integers."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ names = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=6), 
 
 
 @given(st.integers(0, MASK), names, names)
-def test_the_formula(seed: int, queries: list[str], passages: list[str]) -> None:
+def test_scores_follow_the_formula(seed: int, queries: list[str], passages: list[str]) -> None:
     scores = RandomTeacher(seed=seed).scorer(dataset(queries, passages))(np.arange(len(queries)))
     assert scores.dtype == np.float32
     np.testing.assert_array_equal(scores, [[by_hand(seed, q, p) for p in passages] for q in queries])
 
 
-def test_a_score_depends_on_ids_and_seed_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_score_depends_only_on_ids_and_seed(monkeypatch: pytest.MonkeyPatch) -> None:
     queries, passages = [f"q{n}" for n in range(9)], [f"p{n}" for n in range(100)]
     scores = RandomTeacher().scorer(dataset(queries, passages))(np.arange(9))
     turned = RandomTeacher().scorer(dataset(queries[::-1], [*passages[::-1], "other"]))
@@ -66,26 +66,26 @@ def test_scores_are_uniform() -> None:
     assert 0 < scores.min() < 0.001
     assert 0.999 < scores.max() < 1
     counts = np.histogram(scores, 50, (0, 1))[0]
-    # Chi squared with 49 degrees of freedom: above 85 in one case of a thousand.
+    # Chi squared with 49 degrees of freedom exceeds 85 in one case of a thousand.
     assert ((counts - 800) ** 2 / 800).sum() < 85
     assert abs(np.corrcoef(scores)[0, 1]) < 0.02
 
 
 @pytest.mark.parametrize("bits", [0, MASK])
-def test_the_least_and_the_greatest_score_lie_between_0_and_1(bits: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_mixed", lambda given: np.full_like(given, bits))
+def test_the_smallest_and_the_largest_score_lie_between_0_and_1(bits: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_splitmix64", lambda given: np.full_like(given, bits))
     score = RandomTeacher().scorer(dataset(["q"], ["p"]))(np.arange(1)).item()
     assert 0 < score < 1
     assert abs(score - (bits > 0)) == 2.0**-24
 
 
-def test_description() -> None:
+def test_the_description_is_json_and_holds_the_seed() -> None:
     described = RandomTeacher(seed=np.int64(7)).describe()  # type: ignore[arg-type]
     assert json.loads(json.dumps(described)) == described == {"kind": "random", "seed": 7}
 
 
 @pytest.mark.parametrize(("seed", "message"), [(-1, "not -1"), (2**64, "must lie in"), (0.5, "whole number, not 0.5")])
-def test_seeds_that_are_none(seed: object, message: str) -> None:
+def test_seeds_out_of_range_or_of_other_types_are_refused(seed: object, message: str) -> None:
     with pytest.raises(TeacherError, match=message) as caught:
         RandomTeacher(seed=seed)  # type: ignore[arg-type]
     assert caught.value.argument == "seed"

@@ -1,4 +1,4 @@
-"""Ranked lists from files, in every form, against lists sorted in Python; and files that are broken."""
+"""Ranked lists from files of every format, against lists sorted in Python; and broken files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from nvmine.data import Dataset
 from nvmine.data.formats import trec
 from nvmine.errors import DataError, DtypeError
 from nvmine.teachers import RankedTeacher
-from nvmine.teachers.ranked import RankedLists
+from nvmine.teachers.protocols import RankedLists
 
 Row = tuple[str, str, float]
 
@@ -72,11 +72,11 @@ FORMS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_every_form_gives_the_lists(form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_format_gives_the_same_lists(form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trec, "_PIECE", 200)
     draw = random.Random(form)
     queries, passages = [f"q{n}" for n in draw.sample(range(50), 20)], [f"p{n}" for n in draw.sample(range(90), 30)]
-    # With ties, passages that come again, queries out of order and others that are not asked about.
+    # With ties, repeated passages, unsorted queries, and queries that are not in the dataset.
     rows = [
         (draw.choice([*queries[2:], "other"]), draw.choice(passages), round(draw.uniform(-1, 1), 1)) for _ in range(600)
     ]
@@ -92,7 +92,7 @@ rows_of_any = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("vwxyz"
 
 
 @given(rows_of_any)
-def test_any_lists(tmp_path_factory: pytest.TempPathFactory, rows: list[Row]) -> None:
+def test_any_lists_are_sorted_and_deduplicated(tmp_path_factory: pytest.TempPathFactory, rows: list[Row]) -> None:
     path = tmp_path_factory.mktemp("any") / "run.parquet"
     table(rows).write_parquet(path)
     queries, passages = ["c", "a", "b"], list("zvxyw")
@@ -126,7 +126,7 @@ def test_columns_can_be_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"column 'rank': no such column"):
         RankedTeacher.open(tmp_path / "run.parquet", query_column="who", passage_column="what", score_column="rank")
     (tmp_path / "run.trec").write_text(trec_lines(rows))
-    with pytest.raises(DataError, match=r"run.trec, column 'what': a TREC run file has no names"):
+    with pytest.raises(DataError, match=r"run.trec, column 'what': the columns of a TREC run have no names"):
         RankedTeacher.open(tmp_path / "run.trec", passage_column="what")
 
 
@@ -138,9 +138,9 @@ BROKEN: dict[str, tuple[str, str | bytes, str]] = {
     "NaN": ("run.csv", CSV + "b,x,nan\n", "run.csv, query 'b': passage 'x' has score nan in float32"),
     "infinite": ("run.trec", RUN + "b Q0 x 3 -inf t\n", "run.trec, query 'b': passage 'x' has score -inf"),
     "beyond float32": ("run.csv", CSV + "b,x,1e39\n", "query 'b': passage 'x' has score inf in float32"),
-    "none of the queries": ("run.csv", CSV.replace("\na,", "\nc,"), "run.csv: has no candidate for any of 2 queries"),
-    "no rows": ("run.csv", CSV[:26], "run.csv: has no candidate for any of 2 queries"),
-    "no lines": ("run.trec", "\n", "run.trec: has no candidate for any of 2 queries"),
+    "none of the queries": ("run.csv", CSV.replace("\na,", "\nc,"), "run.csv: has no candidates for any of 2 queries"),
+    "no rows": ("run.csv", CSV[:26], "run.csv: has no candidates for any of 2 queries"),
+    "no lines": ("run.trec", "\n", "run.trec: has no candidates for any of 2 queries"),
     "no file": ("run.csv", b"", "run.csv: no such file"),
     "unknown suffix": ("run.xlsx", CSV, "run.xlsx: unknown kind of file"),
     "no Parquet": ("run.parquet", CSV, "run.parquet: cannot be read"),
@@ -157,7 +157,7 @@ BROKEN: dict[str, tuple[str, str | bytes, str]] = {
 
 
 @pytest.mark.parametrize(("name", "content", "message"), BROKEN.values(), ids=BROKEN)
-def test_broken_files(name: str, content: str | bytes, message: str, tmp_path: Path) -> None:
+def test_a_broken_file_is_refused_with_its_place(name: str, content: str | bytes, message: str, tmp_path: Path) -> None:
     if content:
         (tmp_path / name).write_bytes(content.encode() if isinstance(content, str) else content)
     with pytest.raises(DataError) as caught:
@@ -169,12 +169,12 @@ def test_broken_files(name: str, content: str | bytes, message: str, tmp_path: P
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ({"query_id": None}, "passage 'x' has a null for its query"),
-        ({"passage_id": None}, "query 'a': a passage has a null for its passage"),
-        ({"score": None}, "query 'a': passage 'x' has a null for its score"),
+        ({"query_id": None}, "passage 'x' has a null query"),
+        ({"passage_id": None}, "query 'a': a candidate has a null passage"),
+        ({"score": None}, "query 'a': passage 'x' has a null score"),
     ],
 )
-def test_nulls_in_parquet(row: dict[str, Any], message: str, tmp_path: Path) -> None:
+def test_nulls_in_parquet_are_refused(row: dict[str, Any], message: str, tmp_path: Path) -> None:
     good = {"query_id": "a", "passage_id": "x", "score": 1.0}
     pl.DataFrame([good, good | row], good.keys()).write_parquet(tmp_path / "run.parquet")
     with pytest.raises(DataError) as caught:
@@ -186,14 +186,14 @@ def test_nulls_in_parquet(row: dict[str, Any], message: str, tmp_path: Path) -> 
     ("column", "values"),
     [("query_id", [1.5]), ("passage_id", [["x"]]), ("score", ["0.5"]), ("score", [True]), ("score", [[0.5]])],
 )
-def test_columns_of_other_types(column: str, values: list[Any], tmp_path: Path) -> None:
+def test_columns_of_wrong_types_are_refused(column: str, values: list[Any], tmp_path: Path) -> None:
     frame = pl.DataFrame({"query_id": ["a"], "passage_id": ["x"], "score": [1.0]} | {column: values})
     frame.write_parquet(tmp_path / "run.parquet")
     with pytest.raises(DtypeError, match=f"run.parquet, column '{column}': holds .*, expected .*; cast the column"):
         RankedTeacher.open(tmp_path / "run.parquet")
 
 
-def test_description(tmp_path: Path) -> None:
+def test_the_description_is_json_and_follows_the_content_of_the_file(tmp_path: Path) -> None:
     (tmp_path / "bm25.trec").write_text(RUN)
     described = RankedTeacher.open(str(tmp_path / "bm25.trec")).describe()
     assert json.loads(json.dumps(described)) == described

@@ -1,4 +1,4 @@
-"""Vectors computed elsewhere, against numpy in float64."""
+"""Vectors from files, against numpy in float64."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def normalised(vectors: np.ndarray) -> np.ndarray:
     ],
 )
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_cosine_brings_vectors_to_length_one(
+def test_cosine_normalises_vectors_to_unit_length(
     dtype: Any, stored: Any, digits: float, order: Any, tmp_path: Path
 ) -> None:
     arrays = (np.asarray(each, dtype, order=order) for each in (QUERIES, PASSAGES))
@@ -63,7 +63,7 @@ def test_cosine_brings_vectors_to_length_one(
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
-def test_dot_leaves_vectors_alone(dtype: Any, tmp_path: Path) -> None:
+def test_dot_leaves_vectors_unchanged(dtype: Any, tmp_path: Path) -> None:
     found = saved(tmp_path, QUERIES.astype(dtype), PASSAGES.astype(dtype), similarity="dot").of(dataset())
     stored = np.float32 if dtype == np.float64 else dtype
     np.testing.assert_array_equal(found.passages(range(2, 7)), PASSAGES[2:7].astype(stored), strict=True)
@@ -84,7 +84,7 @@ def test_bfloat16_becomes_float32(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [1e-30, 1e-20, 1e20, 1e38])
-def test_lengths_beyond_float32_are_no_obstacle(size: float, tmp_path: Path) -> None:
+def test_vectors_whose_length_overflows_float32_are_normalised(size: float, tmp_path: Path) -> None:
     vectors = (PASSAGES * size).astype(np.float32)
     vectors[3] = 0
     found = saved(tmp_path, vectors[:4], vectors).of(dataset()).passages(range(9))
@@ -97,7 +97,7 @@ def test_lengths_beyond_float32_are_no_obstacle(size: float, tmp_path: Path) -> 
 def test_a_vector_does_not_depend_on_the_range(steps: list[int], dtype: type) -> None:
     rows = sum(steps)
     array = np.random.default_rng(rows).standard_normal((rows, 33)).astype(dtype)
-    # The files are not read again: any will do for the digest.
+    # The file is only read for the digest, so any file will do.
     file = VectorFile(Path(__file__), array, None)
     read = VectorsTeacher(file, file, similarity="cosine").of(dataset(rows, rows)).passages
     ends = np.cumsum([0, *steps]).tolist()
@@ -105,7 +105,7 @@ def test_a_vector_does_not_depend_on_the_range(steps: list[int], dtype: type) ->
     assert np.concatenate(parts).tobytes() == read(range(rows)).tobytes()
 
 
-def test_rows_go_by_ids_where_there_are_any(tmp_path: Path) -> None:
+def test_rows_are_matched_by_id_if_the_file_has_ids(tmp_path: Path) -> None:
     order = GENERATOR.permutation(9)
     ids = [f"p{n}" for n in order]
     pl.DataFrame({"_id": [*ids, "other"], "emb": [*PASSAGES[order].tolist(), [0.0] * 6]}).write_parquet(
@@ -120,7 +120,7 @@ def test_rows_go_by_ids_where_there_are_any(tmp_path: Path) -> None:
         teacher.of(dataset(passages=10))
 
 
-def test_rows_without_ids_go_by_the_file_of_queries(tmp_path: Path) -> None:
+def test_rows_without_ids_are_matched_by_the_order_of_the_query_file(tmp_path: Path) -> None:
     teacher = saved(tmp_path, QUERIES, PASSAGES, similarity="dot")
     found = teacher.of(dataset(2, 9, Taken(np.array([1, 3]), 4)))
     np.testing.assert_array_equal(found.queries(range(2)), QUERIES[[1, 3]].astype(np.float32))
@@ -134,23 +134,25 @@ def test_rows_without_ids_go_by_the_file_of_queries(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e39])
 @pytest.mark.parametrize("similarity", ["cosine", "dot"])
-def test_what_is_not_finite_is_named_by_its_row_in_the_file(bad: float, similarity: Any, tmp_path: Path) -> None:
+def test_a_vector_that_is_not_finite_is_refused_with_its_row_in_the_file(
+    bad: float, similarity: Any, tmp_path: Path
+) -> None:
     queries = QUERIES.copy()
     queries[3, 5] = bad
     found = saved(tmp_path, queries, PASSAGES, similarity=similarity).of(dataset(2, 9, Taken(np.array([1, 3]), 4)))
     assert np.isfinite(found.queries(range(1))).all()
-    with pytest.raises(TeacherError, match="NaN or infinity in float32") as caught:
+    with pytest.raises(TeacherError, match="the vector holds NaN or infinity in float32") as caught:
         found.queries(range(2))
     assert (caught.value.path, caught.value.row) == (str(tmp_path / "queries.npy"), 3)
 
 
-def test_files_of_two_models(tmp_path: Path) -> None:
+def test_files_of_different_dimensions_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ShapeError, match=r"queries.npy: vectors have 5 components, but those in .*passages.npy have 6"):
         saved(tmp_path, QUERIES[:, :5], PASSAGES)
 
 
-def test_what_cannot_be_opened(tmp_path: Path) -> None:
-    with pytest.raises(TeacherError, match="similarity 'euclidean' is not one of cosine, dot"):
+def test_wrong_similarities_types_and_paths_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(TeacherError, match=r"^argument 'similarity': must be one of cosine, dot, not 'euclidean'$"):
         saved(tmp_path, QUERIES, PASSAGES, similarity="euclidean")
     with pytest.raises(DtypeError, match=r"passages.npy: holds int64"):
         saved(tmp_path, QUERIES, PASSAGES.astype(np.int64))
@@ -158,7 +160,7 @@ def test_what_cannot_be_opened(tmp_path: Path) -> None:
         VectorsTeacher.open(queries=tmp_path / "none.npy", passages=tmp_path / "passages.npy")
 
 
-def test_description(tmp_path: Path) -> None:
+def test_the_description_is_json_and_follows_the_content_of_the_files(tmp_path: Path) -> None:
     teacher = saved(tmp_path, QUERIES, PASSAGES)
     described = teacher.describe()
     assert json.loads(json.dumps(described)) == described

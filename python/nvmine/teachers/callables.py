@@ -1,14 +1,15 @@
-"""Teachers that are functions: an API, a server, a model that another library runs.
+"""Functions as teachers: an API, a server, or a model that another library runs.
 
-A function needs no class to be a teacher, only a name. :class:`Encoder` turns texts into vectors, to search by;
-:class:`PairScorer` scores pairs of query and passage, to rescore by. What they give is checked as a model's output is.
+To make a function a teacher, give it a name. :class:`Encoder` wraps a function that turns texts into vectors, to search
+with. :class:`PairScorer` wraps a function that scores pairs of query and passage, to rescore candidates with. Their
+output is checked in the same way as the output of a model.
 
-A model has a digest, by which a run knows it again; a function has none. Its name and `version` stand in for it: give
-another version whenever the function would give other numbers, for nothing else tells two functions of one name apart.
+A run recognises a model by its digest. A function has no digest, so its name and `version` identify it. Change the
+version whenever the function would give other numbers: nothing else tells two functions of the same name apart.
 
 Prefer a :class:`~nvmine.teachers.dense.DenseTeacher` or a
-:class:`~nvmine.teachers.cross_encoder.CrossEncoderTeacher` where sentence-transformers can run the model, and a
-:class:`~nvmine.teachers.vectors.VectorsTeacher` where the vectors are made already.
+:class:`~nvmine.teachers.cross_encoder.CrossEncoderTeacher` if sentence-transformers can run the model, and a
+:class:`~nvmine.teachers.vectors.VectorsTeacher` if the vectors are computed already.
 """
 
 from __future__ import annotations
@@ -22,32 +23,32 @@ import numpy.typing as npt
 from nvmine.data.vectors import widened
 from nvmine.errors import TeacherError, quote, reason
 from nvmine.inputs.foreign import to_numpy, type_name
-from nvmine.teachers.models.outputs import not_finite, stored
+from nvmine.teachers.models.outputs import check_similarity, finish_vectors, first_not_finite
 
 FloatArray = npt.NDArray[np.floating]
 Float32Array = npt.NDArray[np.float32]
 
 
 class Encoder:
-    """An encoder of queries and passages that is a function.
+    """An encoder of queries and passages that calls a function.
 
     Parameters
     ----------
     name
-        What the run folder calls it.
+        Name of the teacher in the run folder.
     encode_passages
-        Takes texts and gives their vectors, a row a text: an array or tensor of any library, or lists.
+        Takes texts and returns their vectors, one row per text: an array or tensor of any library, or lists.
     encode_queries
-        The same for queries; by default they are encoded as passages are.
+        The same for queries. By default queries are encoded with `encode_passages`.
     version
-        Anything that changes with the vectors: a run is not continued under another one.
+        A text that changes whenever the vectors do. A run is not continued with another version.
     similarity
-        How vectors compare: under "cosine" they are brought to length one here, under "dot" left alone.
+        How vectors are compared. "cosine" normalises them to unit length here, "dot" leaves them unchanged.
 
     Raises
     ------
     TeacherError
-        `similarity` has another value.
+        `similarity` is neither "cosine" nor "dot".
     """
 
     def __init__(
@@ -59,28 +60,27 @@ class Encoder:
         version: str = "",
         similarity: Literal["cosine", "dot"] = "cosine",
     ) -> None:
-        if similarity not in ("cosine", "dot"):
-            raise TeacherError(f"similarity {quote(str(similarity))} is not one of cosine, dot")
+        check_similarity(similarity)
         self._name = name
-        self._of_passages = encode_passages
-        self._of_queries = encode_queries or encode_passages
+        self._passage_function = encode_passages
+        self._query_function = encode_queries or encode_passages
         self._version = version
         self._similarity = similarity
         self._dimension: int | None = None
 
     def on(self, devices: Sequence[str]) -> list[Encoder]:
-        """Give itself once for each device: a function stays where it is, but several threads will call it at once."""
+        """Returns itself once per device: the function does not move, but as many threads call it at the same time."""
         return [self] * len(devices)
 
     def encode_queries(self, texts: Sequence[str], *, done: Callable[[int], object] | None = None) -> FloatArray:
-        """Encode queries, all in one call of the function.
+        """Encodes queries with one call of the function.
 
         Parameters
         ----------
         texts
             Any number of queries.
         done
-            Told how many are encoded, when they are.
+            Called with the number of texts after they are encoded.
 
         Returns
         -------
@@ -89,17 +89,17 @@ class Encoder:
         Raises
         ------
         TeacherError
-            The function raises, or gives something else than a vector a text, a vector of another dimension than
-            before, or NaN or infinity in float32; ``error.row`` is its row.
+            The function raises, or does not return one vector per text, or returns vectors of another dimension than
+            before, or NaN or infinity in float32; ``error.row`` is the row.
         """
-        return self._encode(self._of_queries, texts, done)
+        return self._encode(self._query_function, texts, done)
 
     def encode_passages(self, texts: Sequence[str], *, done: Callable[[int], object] | None = None) -> FloatArray:
-        """Encode passages: as :meth:`encode_queries`, with their own function."""
-        return self._encode(self._of_passages, texts, done)
+        """Encodes passages, like :meth:`encode_queries`, with the function for passages."""
+        return self._encode(self._passage_function, texts, done)
 
     def describe(self) -> dict[str, Any]:
-        """Everything that changes the vectors as far as is known here, ready for JSON."""
+        """Returns what identifies the function and changes its vectors, ready for JSON."""
         return {"kind": "callable", "name": self._name, "version": self._version, "similarity": self._similarity}
 
     def _encode(
@@ -112,25 +112,25 @@ class Encoder:
             self._dimension = vectors.shape[1]
         if vectors.shape[1] != self._dimension:
             raise TeacherError(
-                f"{quote(self._name)} gives vectors of {vectors.shape[1]} components, and gave {self._dimension}"
-                " before: queries and passages need one space"
+                f"{quote(self._name)} returned vectors of {vectors.shape[1]} components, but of {self._dimension}"
+                " before: queries and passages must share one vector space"
             )
         if done is not None:
             done(len(texts))
-        return stored(vectors, normalize=self._similarity == "cosine")
+        return finish_vectors(vectors, normalize=self._similarity == "cosine")
 
 
 class PairScorer:
-    """A scorer of pairs of query and passage that is a function.
+    """A scorer of pairs of query and passage that calls a function.
 
     Parameters
     ----------
     name
-        What the run folder calls it.
+        Name of the rescorer in the run folder.
     score
-        Takes (query, passage) pairs and gives a number for each: an array or tensor of any library, or a list.
+        Takes (query, passage) pairs and returns one number per pair: an array or tensor of any library, or a list.
     version
-        Anything that changes with the scores: a run is not continued under another one.
+        A text that changes whenever the scores do. A run is not continued with another version.
     """
 
     def __init__(self, name: str, score: Callable[[Sequence[tuple[str, str]]], Any], *, version: str = "") -> None:
@@ -139,24 +139,24 @@ class PairScorer:
         self._version = version
 
     def score(self, pairs: Sequence[tuple[str, str]], *, done: Callable[[int], object] | None = None) -> Float32Array:
-        """Score pairs, all in one call of the function.
+        """Scores pairs with one call of the function.
 
         Parameters
         ----------
         pairs
-            Any number of (query, passage).
+            Any number of (query, passage) pairs.
         done
-            Told how many are scored, when they are.
+            Called with the number of pairs after they are scored.
 
         Returns
         -------
-        ``(len(pairs),)``, in the order of `pairs`.
+        float32 of shape ``(len(pairs),)``, in the order of `pairs`.
 
         Raises
         ------
         TeacherError
-            The function raises, or gives something else than a number a pair, or NaN or infinity in float32;
-            ``error.row`` is its row.
+            The function raises, or does not return one number per pair, or returns NaN or infinity in float32;
+            ``error.row`` is the row.
         """
         if not pairs:
             return np.empty(0, np.float32)
@@ -166,24 +166,24 @@ class PairScorer:
         return scores
 
     def describe(self) -> dict[str, Any]:
-        """Everything that changes the scores as far as is known here, ready for JSON."""
+        """Returns what identifies the function and changes its scores, ready for JSON."""
         return {"kind": "callable", "name": self._name, "version": self._version}
 
 
 def _numbers(name: str, function: Callable[[Any], Any], inputs: Sequence[Any], *, ndim: Literal[1, 2]) -> Float32Array:
-    """Call a function, and give what it gave, a row an input, in an array of its own."""
+    """Calls a function and returns a checked copy of its result, with one row per input."""
     try:
-        given = to_numpy("the result", function(inputs))
-    except Exception as error:  # whatever the function raises, the caller gets one kind
+        result = to_numpy("the result", function(inputs))
+    except Exception as error:  # the function may raise anything; the caller gets one type
         raise TeacherError(f"{quote(name)} fails ({reason(error)})") from error
-    if given.dtype.kind not in "fiu":
-        raise TeacherError(f"{quote(name)} gives {type_name(given)}, expected numbers")
-    if given.ndim != ndim or len(given) != len(inputs) or 0 in given.shape:
+    if result.dtype.kind not in "fiu":
+        raise TeacherError(f"{quote(name)} returned {type_name(result)}, expected numbers")
+    if result.ndim != ndim or len(result) != len(inputs) or 0 in result.shape:
         expected = f"({len(inputs)},)" if ndim == 1 else f"({len(inputs)}, dimension)"
-        raise TeacherError(f"{quote(name)} gives an array of shape {given.shape}, expected {expected}")
-    with np.errstate(over="ignore"):  # float64 beyond float32 is named below
-        numbers = np.array(widened(given))
-    row = not_finite(numbers)
+        raise TeacherError(f"{quote(name)} returned an array of shape {result.shape}, expected {expected}")
+    with np.errstate(over="ignore"):  # float64 numbers beyond float32 are reported below
+        numbers = np.array(widened(result))
+    row = first_not_finite(numbers)
     if row is not None:
-        raise TeacherError(f"{quote(name)} gives NaN or infinity in float32", row=row)
+        raise TeacherError(f"{quote(name)} returned NaN or infinity in float32", row=row)
     return numbers

@@ -1,16 +1,16 @@
-"""Cross-encoders: rerankers that read query and passage together, by folder or hub name.
+"""Cross-encoders: rerankers that read query and passage together, from a folder or the hub.
 
-What a bi-encoder cannot see, because it reads a passage before it knows the query, a cross-encoder can, at the price of
-a whole reading for every pair: it scores candidates that a cheaper teacher has found, and the positives with them, so
-that both are compared on one scale. Pairs of many queries are read together, sorted by what they hold in tokens: a
-query's own candidates are of every length and make batches of half padding.
+A bi-encoder encodes a passage without knowing the query. A cross-encoder reads both together and sees more, but every
+pair costs a full forward pass. So it scores the candidates that a cheaper teacher found, and the positives too, so that
+both are compared on one scale. Pairs of many queries are batched together, sorted by their number of tokens, because
+the candidates of one query differ in length and would make batches of half padding.
 
-How a pair is laid out, cut and scored comes from the model's own files through sentence-transformers, the library that
-wrote most of them, and a pair gets the score that ``CrossEncoder.predict`` would give it. Models for sequence
-classification with one label are read, and language models whose logits of "yes" and "no" are the score, where they
-are saved by the library: a plain one does not say how it was asked.
+sentence-transformers reads from the model's files how a pair is tokenised, truncated and scored, so a pair gets the
+score that ``CrossEncoder.predict`` returns. Two kinds of models are supported: sequence classification with one label,
+and language models that score by the logits of "yes" and "no", if sentence-transformers saved them. A plain language
+model does not say which prompt to use.
 
-Prefer a :class:`~nvmine.teachers.dense.DenseTeacher` to search by; prefer a
+Prefer a :class:`~nvmine.teachers.dense.DenseTeacher` for searching, and a
 :class:`~nvmine.teachers.callables.PairScorer` for a model that another library runs.
 """
 
@@ -25,9 +25,9 @@ import numpy.typing as npt
 from nvmine.errors import TeacherError, quote
 from nvmine.extras import require
 from nvmine.teachers.models.checkpoint import Checkpoint, find_checkpoint
-from nvmine.teachers.models.inference import Features, Reading, infer
+from nvmine.teachers.models.inference import Features, InferenceStats, infer
 from nvmine.teachers.models.loading import check_options, load_model, loading
-from nvmine.teachers.models.outputs import not_finite
+from nvmine.teachers.models.outputs import check_finite
 from nvmine.teachers.models.settings import set_max_length
 
 if TYPE_CHECKING:
@@ -38,17 +38,17 @@ Float32Array = npt.NDArray[np.float32]
 Int64Array = npt.NDArray[np.int64]
 
 _ACTIVATIONS = {"sigmoid": "Sigmoid", "identity": "Identity"}
-# Pairs laid out together to be counted; each is padded to the longest of them.
-_COUNTED = 256
+# Pairs tokenised together to count their tokens; each is padded to the longest of them.
+_COUNTED_TOGETHER = 256
 
 
 class CrossEncoderTeacher:
-    """A scorer of pairs of query and passage, made by :meth:`load`.
+    """A scorer of pairs of query and passage, loaded by :meth:`load`.
 
     Attributes
     ----------
-    reading : Reading
-        How much was read, and how much of it was padding.
+    reading : InferenceStats
+        How many pairs and tokens were scored, and how much was padding.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class CrossEncoderTeacher:
         self._checkpoint = checkpoint
         self._prompt: str = (model.prompts.get(model.default_prompt_name) or "") if prompt is None else prompt
         self._batch_tokens = batch_tokens
-        self.reading = Reading()
+        self.reading = InferenceStats()
         self._model_dtype = str(model.dtype).removeprefix("torch.")
 
     @classmethod
@@ -75,44 +75,46 @@ class CrossEncoderTeacher:
         batch_tokens: int | None = None,
         trust_remote_code: bool = False,
     ) -> CrossEncoderTeacher:
-        """Load a model.
+        """Loads a model.
 
         Parameters
         ----------
         name
-            A local model folder, or a name on the Hugging Face hub. Weights must be safetensors.
+            A local model folder, or a name on the Hugging Face hub. The weights must be safetensors.
         revision
-            Branch, tag or commit on the hub; pin one for results that can be repeated.
+            Branch, tag or commit on the hub. Pin one for reproducible results.
         device
-            A torch device; by default the GPU where there is one.
+            A torch device. Default: the GPU if there is one.
         dtype
-            What the model computes in; by default what its weights are stored in. "auto": bfloat16 on a GPU or CPU that
-            multiplies it faster, and else float32.
+            The type that the model computes in. Default: the type of its stored weights. "auto" means bfloat16 on GPUs
+            and CPUs that multiply it faster, and float32 on others.
         max_length
-            Tokens of a pair that are read; the rest is cut off, of the longer text first.
+            Number of tokens of a pair that are read. The rest is cut off, from the longer text first.
         prompt
-            Text put before every query, or the instruction of a model that is asked in a chat; ``""`` for none. By
-            default the model's own.
+            Text to put before every query, or the instruction of a model with a chat template; ``""`` for none.
+            Default: the model's own.
         activation
-            What the model's output goes through: "sigmoid", for scores between 0 and 1, or "identity", which leaves
-            logits. By default the model's own, and else sigmoid. Ceilings relative to a positive's score differ
-            between the two; both put passages in the same order.
+            Function applied to the model's output: "sigmoid" for scores between 0 and 1, or "identity" for logits.
+            Default: the model's own, or sigmoid if it has none. Both rank passages in the same order, but ceilings
+            relative to a positive's score differ.
         batch_tokens
-            Tokens read at once, padding included. Default: 1024 on a CPU, for each thread, 32768 on a GPU.
+            Number of tokens in a batch, padding included. Default: 1024 per thread on a CPU, 32768 on a GPU.
         trust_remote_code
             Run Python code that comes with the model.
 
         Raises
         ------
         TeacherError
-            The model is not found, is not safe or not fit to load, gives more than one number a pair, or an argument
-            does not fit it.
+            The model is not found, is not safe or not suitable to load, gives more than one number per pair, or an
+            argument does not fit the model.
         MissingExtraError
             sentence-transformers is not installed.
         """
         check_options(dtype=dtype, max_length=max_length, batch_tokens=batch_tokens)
         if activation is not None and activation not in _ACTIVATIONS:
-            raise TeacherError(f"activation {quote(str(activation))} is not one of {', '.join(_ACTIVATIONS)}")
+            raise TeacherError(
+                f"must be one of {', '.join(_ACTIVATIONS)}, not {quote(str(activation))}", argument="activation"
+            )
         library = require("sentence_transformers", extra="dense")
         checkpoint = find_checkpoint(name, revision=revision, trust_remote_code=trust_remote_code, kind="CrossEncoder")
         with loading(checkpoint):
@@ -120,31 +122,31 @@ class CrossEncoderTeacher:
                 library.CrossEncoder, checkpoint, device=device, dtype=dtype, trust_remote_code=trust_remote_code
             )
             if model.num_labels != 1:
-                message = f"has {model.num_labels} labels; a score is one number, so a model of one label is needed"
+                message = f"has {model.num_labels} labels; a score is one number, so the model must have one label"
                 raise TeacherError(message, path=checkpoint.folder)
             if max_length is not None:
                 set_max_length(model, max_length)
             if activation is not None:
                 model.activation_fn = getattr(require("torch.nn", extra="dense"), _ACTIVATIONS[activation])()
             teacher = cls(model, checkpoint, prompt=prompt, batch_tokens=batch_tokens)
-            # A pair scored now shows parts that do not fit before hours are spent on them.
+            # Scoring a pair now fails early if the parts of the model do not fit.
             teacher.score([("a", "a")])
         return teacher
 
     def score(self, pairs: Sequence[tuple[str, str]], *, done: Callable[[int], object] | None = None) -> Float32Array:
-        """Score pairs.
+        """Scores pairs.
 
         Parameters
         ----------
         pairs
-            Any number of (query, passage), in any order; the more at once, the less is padding.
+            Any number of (query, passage) pairs, in any order. The more pairs, the less padding.
         done
-            Told how many more are scored, as they are.
+            Called with the number of pairs scored since the last call.
 
         Returns
         -------
-        ``(len(pairs),)``, in the order of `pairs`. The same pairs give the same bytes on the same machine; other pairs
-        beside one, or another `batch_tokens`, may change its last bits.
+        float32 of shape ``(len(pairs),)``, in the order of `pairs`. The same pairs give the same bytes on the same
+        machine. Scoring a pair together with other pairs, or with another `batch_tokens`, may change its last bits.
 
         Raises
         ------
@@ -156,7 +158,7 @@ class CrossEncoderTeacher:
         model = self._model
 
         def compute(features: Features) -> torch.Tensor:
-            # Ties that half precision would make are broken before the activation, as the library does.
+            # Cast before the activation, as the library does, because half precision would create ties.
             scores: torch.Tensor = model.activation_fn(model(dict(features))["scores"].float())
             return scores.squeeze(-1)
 
@@ -165,21 +167,15 @@ class CrossEncoderTeacher:
             prepare=lambda rows: self._prepare([pairs[row] for row in rows]),
             compute=compute,
             device=model.device,
-            reading=self.reading,
+            stats=self.reading,
             batch_tokens=self._batch_tokens,
             done=done,
         )
-        row = not_finite(scores)
-        if row is not None:
-            raise TeacherError(
-                f"model {quote(self._checkpoint.name)} gave a score of NaN or infinity in {self._model_dtype};"
-                " try dtype='float32'",
-                row=row,
-            )
+        check_finite(scores, "score", model=self._checkpoint.name, dtype=self._model_dtype)
         return scores
 
     def describe(self) -> dict[str, Any]:
-        """Everything that changes the scores, ready for JSON; equal for equal models wherever they lie or run."""
+        """Returns everything that changes the scores, ready for JSON. Equal models give equal descriptions anywhere."""
         return {
             "kind": "cross-encoder",
             "name": self._checkpoint.name,
@@ -196,9 +192,9 @@ class CrossEncoderTeacher:
         return features
 
     def _token_counts(self, pairs: Sequence[tuple[str, str]]) -> Int64Array:
-        """Count what the model will read of each pair, to sort by: prompt and template included, what is cut not."""
+        """Returns how many tokens of each pair the model reads: with prompt and template, after truncation."""
         counts = [
-            self._prepare(pairs[start : start + _COUNTED])["attention_mask"].sum(dim=1).numpy()
-            for start in range(0, len(pairs), _COUNTED)
+            self._prepare(pairs[start : start + _COUNTED_TOGETHER])["attention_mask"].sum(dim=1).numpy()
+            for start in range(0, len(pairs), _COUNTED_TOGETHER)
         ]
         return np.concatenate(counts).astype(np.int64, copy=False)

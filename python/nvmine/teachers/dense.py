@@ -1,14 +1,14 @@
-"""Bi-encoders: any sentence-transformers or plain transformers encoder, by folder or hub name.
+"""Bi-encoders: any sentence-transformers model or plain transformers encoder, from a folder or the hub.
 
-Pooling, prompts, similarity and length come from the model's own files through sentence-transformers, the library that
-wrote them, so that a teacher scores exactly as its authors meant; every one of them can be overridden. What the files
-leave open comes from the preset of the model's family (:mod:`nvmine.teachers.models.presets`): its prompts, and for a plain
-transformers folder the rest too. A model without a preset gets the library's defaults: mean pooling, cosine, no prompt.
+sentence-transformers reads pooling, prompts, similarity and maximum length from the model's files, so a teacher scores
+as its authors intended. Each of these settings can be overridden. Settings that the files leave open come from the
+preset of the model's family (:mod:`nvmine.teachers.models.presets`): its prompts, and for a plain transformers folder
+the other settings too. A model without a preset gets the defaults of the library: mean pooling, cosine, no prompt.
 
-Under cosine similarity vectors are brought to length one here, in float32 whatever the model computes in, so that
-everything after needs only the dot product. Under dot similarity they are left alone.
+Under cosine similarity vectors are normalised here, in float32 whatever type the model computes in, so that every later
+step needs only the dot product. Under dot similarity they are left unchanged.
 
-Prefer BM25 (:mod:`nvmine.teachers.bm25`) where no model fits the domain or no download is possible.
+Prefer BM25 (:mod:`nvmine.teachers.bm25`) if no model fits the domain or nothing can be downloaded.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from nvmine.errors import TeacherError, quote
+from nvmine.errors import TeacherError
 from nvmine.extras import require
 from nvmine.teachers.models.checkpoint import Checkpoint, find_checkpoint
-from nvmine.teachers.models.inference import Features, Reading, infer
+from nvmine.teachers.models.inference import Features, InferenceStats, infer
 from nvmine.teachers.models.loading import append_end_token, check_options, load_model, loading, models_on
-from nvmine.teachers.models.outputs import not_finite, stored
+from nvmine.teachers.models.outputs import check_finite, finish_vectors
 from nvmine.teachers.models.presets import Preset, instruction, preset_for, preset_named
-from nvmine.teachers.models.settings import pooling_of, settle
+from nvmine.teachers.models.settings import apply_settings, pooling_of
 
 if TYPE_CHECKING:
     import torch
@@ -38,19 +38,19 @@ FloatArray = npt.NDArray[np.floating]
 Int64Array = npt.NDArray[np.int64]
 
 _logger = logging.getLogger("nvmine")
-# In the order of sentence-transformers, which however stops at the first that exists, be it empty.
+# In the order of sentence-transformers, which stops at the first that exists, even if it is empty.
 _PASSAGE_PROMPTS = ("document", "passage", "corpus")
 
 
 class DenseTeacher:
-    """An encoder of queries and passages, made by :meth:`load`.
+    """An encoder of queries and passages, loaded by :meth:`load`.
 
     Attributes
     ----------
     dimension : int
-        Components of one vector.
-    reading : Reading
-        How much was read, by copies on other devices too, and how much of it was padding.
+        Number of components of a vector.
+    reading : InferenceStats
+        How many texts and tokens were encoded, including by copies on other devices, and how much was padding.
     """
 
     def __init__(
@@ -72,10 +72,10 @@ class DenseTeacher:
         self._query_prompt: str = (own_query or preset.query_prompt) if query_prompt is None else query_prompt
         self._passage_prompt: str = (own_passage or preset.passage) if passage_prompt is None else passage_prompt
         self._batch_tokens = batch_tokens
-        self.reading = Reading()
+        self.reading = InferenceStats()
         self._model_dtype = str(model.dtype or "float32").removeprefix("torch.")
         self._normalize = model.similarity_fn_name == "cosine"
-        # A text encoded now gives the true dimension, and shows parts that do not fit before hours are spent on them.
+        # Encoding a text now gives the true dimension, and fails early if the parts of the model do not fit.
         self.dimension: int = model.encode_query(["a"], show_progress_bar=False).shape[1]
 
     @classmethod
@@ -96,48 +96,50 @@ class DenseTeacher:
         batch_tokens: int | None = None,
         trust_remote_code: bool = False,
     ) -> DenseTeacher:
-        """Load a model.
+        """Loads a model.
 
         Parameters
         ----------
         name
-            A local model folder, or a name on the Hugging Face hub. Weights must be safetensors.
+            A local model folder, or a name on the Hugging Face hub. The weights must be safetensors.
         revision
-            Branch, tag or commit on the hub; pin one for results that can be repeated.
+            Branch, tag or commit on the hub. Pin one for reproducible results.
         device
-            A torch device; by default the GPU where there is one.
+            A torch device. Default: the GPU if there is one.
         dtype
-            What the model computes in; by default what its weights are stored in. "auto": bfloat16 on a GPU or CPU that
-            multiplies it faster, with vectors whose cosine to the others is 0.999, and else float32.
+            The type that the model computes in. Default: the type of its stored weights. "auto" means bfloat16 on GPUs
+            and CPUs that multiply it faster, and float32 on others; the cosine between a bfloat16 vector and the
+            float32 one is about 0.999.
         max_length
-            Tokens of a text that are read; the rest is cut off.
+            Number of tokens of a text that are read; the rest is cut off.
         pooling
             "mean", "cls", "max", "lasttoken", "weightedmean" or "mean_sqrt_len_tokens".
         query_prompt, passage_prompt
-            Text put before every query or passage; ``""`` for none.
+            Text to put before every query or passage; ``""`` for none.
         task
-            The task definition of an instruction model, such as "Given a claim, find documents that refute the claim";
-            it is put before every query by the template of the model's preset, or else by the paper's, ``"{task}: "``.
+            Task definition for an instruction model, such as "Given a claim, find documents that refute the claim". It
+            is put before every query with the template of the model's preset, or with the paper's, ``"{task}: "``.
         task_template
-            Another template, with ``{task}`` in it.
+            Another template, which contains ``{task}``.
         preset
-            A name in :data:`nvmine.teachers.models.presets.PRESETS`, or "none"; by default the one of the model's name.
+            A name in :data:`nvmine.teachers.models.presets.PRESETS`, or "none". Default: the preset that matches the
+            model's name.
         batch_tokens
-            Tokens read at once, padding included. Default: 1024 on a CPU, for each thread, 32768 on a GPU.
+            Number of tokens in a batch, padding included. Default: 1024 per thread on a CPU, 32768 on a GPU.
         trust_remote_code
             Run Python code that comes with the model.
 
         Raises
         ------
         TeacherError
-            The model is not found, is not safe or not fit to load, its similarity is neither cosine nor dot, or an
-            argument does not fit it.
+            The model is not found, is not safe or not suitable to load, its similarity is neither cosine nor dot, or
+            an argument does not fit the model.
         MissingExtraError
             sentence-transformers is not installed.
         """
         check_options(dtype=dtype, max_length=max_length, batch_tokens=batch_tokens)
         if query_prompt is not None and (task is not None or task_template is not None):
-            raise TeacherError("query_prompt is the whole prompt: leave out task and task_template")
+            raise TeacherError("is the whole prompt; leave out task and task_template", argument="query_prompt")
         chosen = None if preset is None else preset_named(preset)
         library = require("sentence_transformers", extra="dense")
         checkpoint = find_checkpoint(name, revision=revision, trust_remote_code=trust_remote_code)
@@ -152,12 +154,12 @@ class DenseTeacher:
                 dtype=dtype,
                 trust_remote_code=trust_remote_code,
             )
-            settle(model, checkpoint.folder, chosen, pooling=pooling, max_length=max_length)
+            apply_settings(model, checkpoint.folder, chosen, pooling=pooling, max_length=max_length)
             teacher = cls(
                 model,
                 checkpoint,
                 preset=chosen,
-                end_token=append_end_token(model, checkpoint.folder, prescribed=chosen.end_token),
+                end_token=append_end_token(model, checkpoint.folder, required=chosen.end_token),
                 query_prompt=query_prompt,
                 passage_prompt=passage_prompt,
                 batch_tokens=batch_tokens,
@@ -166,7 +168,7 @@ class DenseTeacher:
         return teacher
 
     def on(self, devices: Sequence[str]) -> list[DenseTeacher]:
-        """Give a teacher for each of some torch devices: itself where it is already, and copies elsewhere.
+        """Returns a teacher for each torch device: itself for the device that it is on, and copies for the others.
 
         Raises
         ------
@@ -181,20 +183,20 @@ class DenseTeacher:
         return teacher
 
     def encode_queries(self, texts: Sequence[str], *, done: Callable[[int], object] | None = None) -> FloatArray:
-        """Encode queries.
+        """Encodes queries.
 
         Parameters
         ----------
         texts
-            Any number of queries, without prompt.
+            Any number of queries, without the prompt.
         done
-            Told how many more are encoded, as they are.
+            Called with the number of texts encoded since the last call.
 
         Returns
         -------
-        ``(len(texts), dimension)``, in the order of `texts`; float32 where the model computes in float32, float16
-        otherwise. The same texts give the same bytes on the same machine; other texts beside one, or another
-        `batch_tokens`, may change its last bits.
+        An array of shape ``(len(texts), dimension)``, in the order of `texts`: float32 if the model computes in
+        float32, float16 otherwise. The same texts give the same bytes on the same machine. Encoding a text together
+        with other texts, or with another `batch_tokens`, may change its last bits.
 
         Raises
         ------
@@ -204,7 +206,7 @@ class DenseTeacher:
         return self._encode("query", texts, self._query_prompt, done)
 
     def encode_passages(self, texts: Sequence[str], *, done: Callable[[int], object] | None = None) -> FloatArray:
-        """Encode passages: as :meth:`encode_queries`, with their own prompt and an asymmetric model's other side."""
+        """Encodes passages, like :meth:`encode_queries`, with the passage prompt and the passage side of the model."""
         return self._encode("document", texts, self._passage_prompt, done)
 
     def _encode(self, task: str, texts: Sequence[str], prompt: str, done: Callable[[int], object] | None) -> FloatArray:
@@ -226,22 +228,16 @@ class DenseTeacher:
             prepare=prepare,
             compute=compute,
             device=model.device,
-            reading=self.reading,
+            stats=self.reading,
             batch_tokens=self._batch_tokens,
             done=done,
         )
-        kept = stored(vectors, normalize=self._normalize, dtype=dtype)
-        row = not_finite(kept)
-        if row is not None:
-            raise TeacherError(
-                f"model {quote(self._checkpoint.name)} gave a vector with NaN or infinity in {self._model_dtype};"
-                " try dtype='float32'",
-                row=row,
-            )
-        return kept
+        finished = finish_vectors(vectors, normalize=self._normalize, dtype=dtype)
+        check_finite(finished, "vector", model=self._checkpoint.name, dtype=self._model_dtype)
+        return finished
 
     def describe(self) -> dict[str, Any]:
-        """Everything that changes the vectors, ready for JSON; equal for equal models wherever they lie or run."""
+        """Returns everything that changes the vectors, ready for JSON. Equal models have equal descriptions."""
         return {
             "kind": "dense",
             "name": self._checkpoint.name,
@@ -260,7 +256,7 @@ class DenseTeacher:
 
 
 def _token_counts(model: SentenceTransformer, texts: Sequence[str], prompt: str) -> Int64Array:
-    """Count what the model will read of each text, to sort by; models without a tokenizer are sorted by characters."""
+    """Returns how many tokens of each text the model reads, or its characters if the model has no tokenizer."""
     tokenizer = getattr(model, "tokenizer", None)
     if not callable(tokenizer):
         return np.array([len(text) for text in texts], np.int64)

@@ -1,4 +1,4 @@
-"""Teachers by their names: ``bm25``, ``random``, or else an encoder's name or path."""
+"""Opens teachers by name: ``bm25``, ``random``, or the name or path of an encoder."""
 
 from __future__ import annotations
 
@@ -16,42 +16,42 @@ NamedTeacher = Bm25Teacher | DenseTeacher | RandomTeacher
 
 
 def open_teacher(name: str, **options: Any) -> NamedTeacher:
-    """The teacher of this name.
+    """Returns the teacher with this name.
 
     Parameters
     ----------
     name
-        "bm25", "random", or what :meth:`DenseTeacher.load` takes.
+        "bm25", "random", or anything that :meth:`DenseTeacher.load` accepts.
     options
-        Of :class:`Bm25Teacher`, :class:`RandomTeacher` or :meth:`DenseTeacher.load`; None leaves a default.
+        Options of :class:`Bm25Teacher`, :class:`RandomTeacher` or :meth:`DenseTeacher.load`. None means the default.
 
     Raises
     ------
     TeacherError
-        The model cannot be loaded, or an option is for another kind of teacher.
+        The model cannot be loaded, or an option belongs to another kind of teacher.
     """
     return open_teachers([name], **options)[0]
 
 
 def open_teachers(names: Sequence[str], **options: Any) -> list[NamedTeacher]:
-    """The teachers of these names, each with those of the options that its kind has.
+    """Returns the teachers with these names; each gets the options that its kind has.
 
     Raises
     ------
     TeacherError
-        A model cannot be loaded, or an option is for none of these teachers.
+        A model cannot be loaded, or an option belongs to none of these teachers.
     """
     given = {option: value for option, value in options.items() if value is not None and value is not False}
     makers = [_maker(name) for name in names]
-    taken = [inspect.signature(make).parameters for make in makers]
+    accepted = [inspect.signature(make).parameters for make in makers]
     for option in given:
-        if not any(option in parameters for parameters in taken):
+        if not any(option in parameters for parameters in accepted):
             raise TeacherError(
-                f"is for another kind of teacher than {', '.join(names) or 'those given by file'}", argument=option
+                f"belongs to another kind of teacher than {', '.join(names) or 'the ones from files'}", argument=option
             )
     return [
         make(**{option: value for option, value in given.items() if option in parameters})
-        for make, parameters in zip(makers, taken, strict=True)
+        for make, parameters in zip(makers, accepted, strict=True)
     ]
 
 

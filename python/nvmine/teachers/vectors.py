@@ -1,21 +1,20 @@
-"""Vectors that were computed elsewhere: by an API, by another library, by a model that no longer runs here.
+"""Vectors that were computed elsewhere: by an API, another library, or a model that no longer runs here.
 
-Two files, one of queries and one of passages, in any of the forms of :mod:`nvmine.data.vector_files`. What is mined
-with them is what would be mined with the encoder that made them. Vectors and texts belong together by their ids, or by
-their order where a file has none, and nothing shows whether a vector was made of its text: let both come from one
-export.
+There are two files, one for queries and one for passages, in any of the formats of :mod:`nvmine.data.vector_files`.
+Mining with them gives the same negatives as mining with the encoder that computed them. Vectors are matched with texts
+by id, or by order if a file has no ids. Nothing can verify that a vector was computed from its text, so export both
+together.
 
-Under cosine similarity vectors are brought to length one here, whatever length they come with; under dot similarity
-they are left alone. Prefer a :class:`~nvmine.teachers.dense.DenseTeacher` where the model is at hand: it cannot mix up
-rows, and its description says which model it is.
+Under cosine similarity vectors are normalised here, whatever their length in the file; under dot similarity they are
+left unchanged. Prefer a :class:`~nvmine.teachers.dense.DenseTeacher` if you have the model: it cannot mix up rows, and
+its description names the model.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -23,77 +22,65 @@ import numpy.typing as npt
 from nvmine.data import Dataset
 from nvmine.data.vector_files import VectorFile, open_vectors
 from nvmine.data.vectors import widened
-from nvmine.errors import ShapeError, TeacherError, quote
-from nvmine.teachers.models.outputs import not_finite, stored
+from nvmine.errors import ShapeError, TeacherError
+from nvmine.files import sha256_of
+from nvmine.teachers.models.outputs import check_similarity, finish_vectors, first_not_finite
+from nvmine.teachers.protocols import CollectionVectors
 
 FloatArray = npt.NDArray[np.floating]
 Int64Array = npt.NDArray[np.int64]
 
 
-class CollectionVectors(NamedTuple):
-    """The vectors of a dataset: functions from a range of its rows to ``(len(rows), dimension)``.
-
-    float16 where the file holds float16, and else float32, to which float64 is rounded. bfloat16 too becomes float32,
-    which has all its values, as float16 has not, and the digits that length one asks for.
-
-    Both raise :class:`~nvmine.errors.TeacherError`, by the row of the file, for a vector that is not finite.
-    """
-
-    queries: Callable[[range], FloatArray]
-    passages: Callable[[range], FloatArray]
-
-
 class VectorsTeacher:
-    """Vectors from two files, made by :meth:`open`.
+    """Vectors from two files, opened by :meth:`open`.
 
     Attributes
     ----------
     dimension : int
-        Components of one vector.
+        Number of components of a vector.
     """
 
     def __init__(self, queries: VectorFile, passages: VectorFile, *, similarity: str) -> None:
-        if similarity not in ("cosine", "dot"):
-            raise TeacherError(f"similarity {quote(str(similarity))} is not one of cosine, dot")
+        check_similarity(similarity)
         self._queries, self._passages, self._similarity = queries, passages, similarity
         self.dimension: int = passages.vectors.shape[1]
         if queries.vectors.shape[1] != self.dimension:
             raise ShapeError(
                 f"vectors have {queries.vectors.shape[1]} components, but those in {passages.path} have"
-                f" {self.dimension}; give two files of one model",
+                f" {self.dimension}; pass two files of the same model",
                 path=queries.path,
             )
-        # Read once, here: what is described should be what was opened.
+        # Computed once, here, so that the description is of the files that were opened.
         self._digest = _digest(queries.path, passages.path)
 
     @classmethod
     def open(
         cls, *, queries: str | Path, passages: str | Path, similarity: Literal["cosine", "dot"] = "cosine"
     ) -> VectorsTeacher:
-        """Open the files, and read them once for their digest.
+        """Opens the files and reads them once to compute their digest.
 
         Parameters
         ----------
         queries, passages
-            ``.npy``, ``.safetensors`` or ``.parquet``, see :func:`nvmine.data.vector_files.open_vectors`.
+            ``.npy``, ``.safetensors`` or ``.parquet`` files, see :func:`nvmine.data.vector_files.open_vectors`.
         similarity
-            How the model that made them compares.
+            The similarity that the model was trained for.
 
         Raises
         ------
         DataError, DtypeError
-            A file is missing, damaged or empty, or holds something else.
+            A file is missing, damaged or empty, or does not hold vectors.
         ShapeError
-            The files have vectors of different dimensions.
+            The two files have vectors of different dimensions.
         TeacherError
-            `similarity` has another value.
+            `similarity` is neither "cosine" nor "dot".
         MissingExtraError
-            safetensors is needed and not installed.
+            safetensors is needed but not installed.
         """
         return cls(open_vectors(Path(queries)), open_vectors(Path(passages)), similarity=similarity)
 
     def describe(self) -> dict[str, Any]:
-        """Everything that changes the vectors, ready for JSON; equal for equal files wherever they lie."""
+        """Returns everything that changes the vectors, ready for JSON. Equal files give equal descriptions anywhere."""
         return {
             "kind": "vectors",
             "name": self._passages.path.stem,
@@ -103,15 +90,16 @@ class VectorsTeacher:
         }
 
     def of(self, dataset: Dataset) -> CollectionVectors:
-        """Find the vectors of a dataset: rows by their ids in a file that has ids, else by its order.
+        """Returns the vectors of a dataset: matched by id if the file has ids, by order otherwise.
 
-        By order, the passages are those of the dataset, all of them. The queries are too, or are those of the whole
-        file that the dataset took its queries from (``dataset.queries_taken``).
+        By order, there must be one vector for each passage of the dataset. For queries, there must be one vector for
+        each query of the dataset, or for each query of the file that the dataset took its queries from
+        (``dataset.queries_taken``).
 
         Raises
         ------
         DataError
-            An id is in no row, or there are more or fewer vectors.
+            An id has no vector, or the number of vectors is wrong.
         """
         queries = self._queries.rows_of(dataset.query_ids, "queries", dataset.queries_taken)
         passages = self._passages.rows_of(dataset.passage_ids, "passages")
@@ -122,19 +110,18 @@ class VectorsTeacher:
 
     def _read(self, file: VectorFile, rows: Int64Array) -> FloatArray:
         taken = file.vectors[rows]
-        with np.errstate(over="ignore"):  # float64 beyond float32 is named below
+        with np.errstate(over="ignore"):  # float64 numbers beyond float32 are reported below
             vectors = widened(taken)
-        row = not_finite(vectors)
+        row = first_not_finite(vectors)
         if row is not None:
-            message = "a vector with NaN or infinity in float32; compute it again"
+            message = "the vector holds NaN or infinity in float32; compute it again"
             raise TeacherError(message, path=file.path, row=int(rows[row]))
         dtype = np.float16 if taken.dtype.newbyteorder("=") == np.float16 else np.float32
-        return stored(vectors, normalize=self._similarity == "cosine", dtype=dtype)
+        return finish_vectors(vectors, normalize=self._similarity == "cosine", dtype=dtype)
 
 
 def _digest(*paths: Path) -> str:
     total = hashlib.sha256()
     for path in paths:
-        with path.open("rb") as file:
-            total.update(hashlib.file_digest(file, "sha256").digest())
+        total.update(bytes.fromhex(sha256_of(path)))
     return total.hexdigest()

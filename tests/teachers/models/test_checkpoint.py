@@ -1,4 +1,4 @@
-"""Model folders that must not be loaded, and the digest of those that may."""
+"""Model folders that must not be loaded, and the digest of those that are."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ def write_json(path: Path, content: object) -> None:
 
 @pytest.fixture
 def canary(tmp_path: Path) -> Path:
-    """Appears when a model's code has run."""
+    """A file that exists only after a model's code has run."""
     return tmp_path / "canary"
 
 
 def plant(folder: Path, canary: Path) -> None:
-    """Code that a configuration may name, in the folder itself."""
+    """Writes a Python file that a configuration can name into the folder."""
     (folder / "planted.py").write_text(f"open({str(canary)!r}, 'w').close()\nclass Planted: pass\n", encoding="utf-8")
 
 
 def refuse(folder: Path, message: str) -> TeacherError:
-    """Through the public door, so that a check that comes too late is seen."""
+    """Loads through the public API, so that a check that comes too late fails the test."""
     pytest.importorskip("sentence_transformers")
     from nvmine.teachers import DenseTeacher
 
@@ -42,21 +42,21 @@ def refuse(folder: Path, message: str) -> TeacherError:
     return caught.value
 
 
-def test_pickled_weights(save_model: Any) -> None:
+def test_pickled_weights_are_refused(save_model: Any) -> None:
     folder = save_model()
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-    error = refuse(folder, "has no .*safetensors weights; convert them")
+    error = refuse(folder, "has no .*safetensors weights; if you trust the weights, convert them")
     assert error.path == str(folder)
 
 
-def test_pickled_weights_of_a_later_module(save_model: Any) -> None:
+def test_pickled_weights_of_a_later_module_are_refused(save_model: Any) -> None:
     folder = save_model()
     (folder / "1_Pooling" / "pytorch_model.bin").touch()
     assert refuse(folder, "are a pickle").path == str(folder / "1_Pooling" / "pytorch_model.bin")
 
 
 @pytest.mark.parametrize("file", ["config.json", "tokenizer_config.json"])
-def test_auto_map(save_model: Any, canary: Path, file: str) -> None:
+def test_auto_map_is_refused(save_model: Any, canary: Path, file: str) -> None:
     folder = save_model()
     plant(folder, canary)
     config = json.loads((folder / file).read_text(encoding="utf-8"))
@@ -66,14 +66,14 @@ def test_auto_map(save_model: Any, canary: Path, file: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["planted.Planted", "os.path.join", "sentence_transformers_evil.Pooling"])
-def test_foreign_module_classes(save_model: Any, canary: Path, kind: str) -> None:
+def test_module_classes_of_others_are_refused(save_model: Any, canary: Path, kind: str) -> None:
     folder = save_model(types={"Pooling": kind})
     plant(folder, canary)
     assert kind in str(refuse(folder, "trust_remote_code=True"))
     assert not canary.exists()
 
 
-def test_foreign_classes_of_a_router(save_model: Any, canary: Path) -> None:
+def test_module_classes_of_others_in_a_router_are_refused(save_model: Any, canary: Path) -> None:
     folder = save_model(types={"Pooling": "sentence_transformers.models.Router"})
     plant(folder, canary)
     write_json(folder / "1_Pooling" / "router_config.json", {"types": {"query_0": "planted.Planted"}})
@@ -81,8 +81,8 @@ def test_foreign_classes_of_a_router(save_model: Any, canary: Path) -> None:
     assert not canary.exists()
 
 
-def test_code_runs_when_it_is_trusted(save_model: Any, canary: Path) -> None:
-    """The canary can sing: the refusals above are not vacuous."""
+def test_code_runs_if_it_is_trusted(save_model: Any, canary: Path) -> None:
+    """Shows that the planted code would run, so the tests above are not vacuous."""
     pytest.importorskip("sentence_transformers")
     from nvmine.teachers import DenseTeacher
 
@@ -93,17 +93,17 @@ def test_code_runs_when_it_is_trusted(save_model: Any, canary: Path) -> None:
     assert canary.exists()
 
 
-def test_an_adapter(save_model: Any) -> None:
+def test_an_adapter_is_refused(save_model: Any) -> None:
     folder = save_model()
     write_json(folder / "adapter_config.json", {"base_model_name_or_path": "someone/else"})
     refuse(folder, "needs a second model")
 
 
-def test_another_kind_of_model(save_model: Any) -> None:
+def test_another_kind_of_model_is_refused(save_model: Any) -> None:
     refuse(save_model(model_type="SparseEncoder"), "is a SparseEncoder")
 
 
-def test_a_folder_of_something_else(tmp_path: Path) -> None:
+def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
     refuse(tmp_path, "is not a model folder")
 
 
@@ -120,7 +120,7 @@ def test_broken_weights(save_model: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["no-such-model", "no-such-organisation/model"])
-def test_an_unknown_name_offline(name: str) -> None:
+def test_an_unknown_name_is_refused_offline_in_one_line(name: str) -> None:
     pytest.importorskip("huggingface_hub")
     with pytest.raises(TeacherError, match=f"{name}.* is neither a local folder nor available") as caught:
         find(name)
@@ -134,31 +134,31 @@ def test_an_unknown_revision_is_named() -> None:
 
 
 @pytest.mark.parametrize("name", ["./no/such/folder", "../model", "/no/such/folder", "a/b/c", __file__])
-def test_a_path_that_is_no_folder(name: str) -> None:
+def test_a_path_that_is_not_a_folder_is_refused(name: str) -> None:
     with pytest.raises(TeacherError, match="there is no model folder"):
         find(name)
 
 
-def test_the_hub_is_asked_for_safe_files_only(save_model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_hub_is_request_for_safe_files_only(save_model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     hub = pytest.importorskip("huggingface_hub")
     folder = save_model()
-    asked: dict[str, Any] = {}
+    request: dict[str, Any] = {}
 
     def snapshot_download(name: str, *, revision: str | None, allow_patterns: list[str]) -> str:
-        asked.update(name=name, revision=revision, patterns=allow_patterns)
+        request.update(name=name, revision=revision, patterns=allow_patterns)
         return str(folder)
 
     monkeypatch.setattr(hub, "snapshot_download", snapshot_download)
     found = find("all-MiniLM-L6-v2", revision="main")
-    assert asked["name"] == found.name == "sentence-transformers/all-MiniLM-L6-v2"
+    assert request["name"] == found.name == "sentence-transformers/all-MiniLM-L6-v2"
     assert found.revision == folder.name
-    assert "*.safetensors" in asked["patterns"]
-    assert not {"*.py", "*.bin", "*.pt", "*"} & set(asked["patterns"])
+    assert "*.safetensors" in request["patterns"]
+    assert not {"*.py", "*.bin", "*.pt", "*"} & set(request["patterns"])
     find("all-MiniLM-L6-v2", trust=True)
-    assert "*.py" in asked["patterns"]
+    assert "*.py" in request["patterns"]
 
 
-def test_the_digest_follows_content_not_place(save_model: Any, tmp_path: Path) -> None:
+def test_the_digest_depends_on_content_not_on_place(save_model: Any, tmp_path: Path) -> None:
     folder = save_model()
     digest = find(folder).digest
     elsewhere = tmp_path / "elsewhere" / "copy"
@@ -174,3 +174,12 @@ def test_the_digest_covers_every_part(save_model: Any, file: str) -> None:
     with (folder / file).open("ab") as stream:
         stream.write(b"\n")
     assert find(folder).digest != digest
+
+
+def test_a_bare_name_of_a_cross_encoder_gets_its_organisation(
+    cross_encoder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = pytest.importorskip("huggingface_hub")
+    monkeypatch.setattr(hub, "snapshot_download", lambda name, **options: str(cross_encoder))
+    found = find_checkpoint("ms-marco-MiniLM-L6-v2", revision=None, trust_remote_code=False, kind="CrossEncoder")
+    assert found.name == "cross-encoder/ms-marco-MiniLM-L6-v2"

@@ -1,4 +1,4 @@
-"""Texts through a model: batches by tokens, workers, failures."""
+"""Inference: batches by tokens, workers, failures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nvmine.teachers.models.inference import Reading, infer, token_batches
+from nvmine.teachers.models.inference import InferenceStats, infer, token_batches
 
 torch = pytest.importorskip("torch")
 CPU = SimpleNamespace(type="cpu")
@@ -30,33 +30,35 @@ def test_batches_hold_every_text_once_within_the_budget(lengths: list[int], budg
         assert (len(batch) + 1) * max(1, lengths[batch[0]]) > budget
 
 
-def run(lengths: np.ndarray, *, budget: int = 16, compute: Any = None, done: Any = None) -> tuple[np.ndarray, Reading]:
-    reading = Reading()
+def run(
+    lengths: np.ndarray, *, budget: int = 16, compute: Any = None, done: Any = None
+) -> tuple[np.ndarray, InferenceStats]:
+    stats = InferenceStats()
     result = infer(
         lengths,
         prepare=lambda rows: {"rows": torch.from_numpy(rows)},
         compute=compute or (lambda features: torch.stack([features["rows"], features["rows"] ** 2], dim=1)),
         device=CPU,
-        reading=reading,
+        stats=stats,
         batch_tokens=budget,
         done=done,
     )
-    return result, reading
+    return result, stats
 
 
 @pytest.mark.parametrize("texts", [1, 2, 300])
 def test_results_come_in_the_order_of_the_texts(texts: int) -> None:
     lengths = np.random.default_rng(0).integers(1, 30, texts)
     told: list[int] = []
-    result, reading = run(lengths, done=told.append)
+    result, stats = run(lengths, done=told.append)
     assert result.dtype == np.float32
     np.testing.assert_array_equal(result, np.stack([np.arange(texts), np.arange(texts) ** 2], axis=1))
     assert sum(told) == texts
-    assert (reading.texts, reading.tokens) == (texts, lengths.sum())
-    assert reading.computed >= reading.tokens
+    assert (stats.texts, stats.tokens) == (texts, lengths.sum())
+    assert stats.computed >= stats.tokens
 
 
-def test_a_failure_of_the_model_is_the_callers_and_ends_the_work() -> None:
+def test_an_exception_of_the_model_reaches_the_caller_and_stops_the_work() -> None:
     computed: list[int] = []
 
     def compute(features: Any) -> Any:
@@ -72,7 +74,7 @@ def test_a_failure_of_the_model_is_the_callers_and_ends_the_work() -> None:
     assert torch.get_num_threads() == before
 
 
-def test_each_worker_of_a_cpu_computes_with_one_thread() -> None:
+def test_each_cpu_worker_computes_with_one_thread() -> None:
     if torch.get_num_threads() < 2:
         pytest.skip("one thread only")
     seen: set[tuple[str, int]] = set()
@@ -88,5 +90,5 @@ def test_each_worker_of_a_cpu_computes_with_one_thread() -> None:
 
 
 def test_padding_is_reported() -> None:
-    _, reading = run(np.array([8, 8, 4, 4]), budget=32)
-    assert str(reading) == "4 texts of 24 tokens, 25.0% of what was computed was padding"
+    _, stats = run(np.array([8, 8, 4, 4]), budget=32)
+    assert str(stats) == "4 texts of 24 tokens, 25.0% of what was computed was padding"

@@ -1,4 +1,4 @@
-"""Vectors of models that have a preset, against transformers' own forward pass with prompts and pooling written out."""
+"""Vectors of models with a preset, against a forward pass of transformers with explicit prompts and pooling."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SENTENCE = "Represent this sentence for searching relevant passages: "
 ZH = "为这个句子生成表示以用于检索相关文章："
 TEXTS = ["a cat", "how much protein should a female eat", "", "Cats: 2\nDogs: 3", "0123456789 " * 5]
 
-# One token a byte, so that a space too many in a prompt is another text.
+# One token per byte, so that one space too many in a prompt changes the vectors.
 PAD, START, END, FIRST_BYTE = 0, 2, 3, 4
 PRINTABLE = [*range(33, 127), *range(161, 173), *range(174, 256)]
 OTHERS = [byte for byte in range(256) if byte not in PRINTABLE]
@@ -61,7 +61,7 @@ Save = Callable[..., Path]
 
 @pytest.fixture(scope="module", autouse=True)
 def one_thread() -> Iterator[None]:
-    """Models this small are slower with more."""
+    """Uses one thread, because such small models are slower with more."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -70,7 +70,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture
 def save(tmp_path: Path) -> Save:
-    """Saves a plain transformers folder; `ends` tells which tokens the tokenizer itself puts around a text."""
+    """Saves a plain transformers folder; `ends` is the template of tokens that the tokenizer puts around a text."""
 
     def saved(name: str, kind: str = "Bert", *, ends: str = "<s> $A </s>", **tokenizer_config: Any) -> Path:
         folder = tmp_path / name
@@ -174,7 +174,7 @@ def test_a_plain_folder_gives_the_vectors_of_the_card(
 
 @pytest.mark.parametrize("side", ["left", "right"])
 @pytest.mark.parametrize("saved_ends", ["<s> $A", BOTH])
-def test_e5_mistral_pools_the_end_token_of_texts_cut_off_or_padded(save: Save, side: str, saved_ends: str) -> None:
+def test_e5_mistral_pools_the_end_token_of_truncated_and_padded_texts(save: Save, side: str, saved_ends: str) -> None:
     folder = save("e5-mistral-7b-instruct", "Mistral", ends=saved_ends, padding_side=side)
     teacher = load(folder, max_length=12)
     expected = pooled(folder, [text[:10] for text in TEXTS], "lasttoken", BOTH)
@@ -183,7 +183,7 @@ def test_e5_mistral_pools_the_end_token_of_texts_cut_off_or_padded(save: Save, s
 
 
 @pytest.mark.parametrize(("asked", "right_ends"), [(True, BOTH), (False, "<s> $A")])
-def test_the_end_token_is_added_where_the_models_own_files_ask_for_it(save: Save, asked: bool, right_ends: str) -> None:
+def test_the_end_token_is_added_if_the_models_own_files_require_it(save: Save, asked: bool, right_ends: str) -> None:
     folder = save("my-model", "Mistral", ends="<s> $A", add_eos_token=asked)
     expected = pooled(folder, TEXTS[:2], "lasttoken", right_ends)
     np.testing.assert_allclose(load(folder, pooling="lasttoken").encode_queries(TEXTS[:2]), unit(expected), atol=1e-5)
@@ -203,7 +203,7 @@ def embedding_gemma(save: Save, tmp_path: Path) -> Path:
     return folder
 
 
-def test_embedding_gemma(embedding_gemma: Path, tmp_path: Path) -> None:
+def test_embedding_gemma_gets_the_prompts_of_its_card(embedding_gemma: Path, tmp_path: Path) -> None:
     from safetensors.numpy import load_file
 
     weights = [load_file(embedding_gemma / f"{part}_Dense" / "model.safetensors")["linear.weight"] for part in (2, 3)]
@@ -217,7 +217,7 @@ def test_embedding_gemma(embedding_gemma: Path, tmp_path: Path) -> None:
     assert load(embedding_gemma, task="fact checking").describe()["query_prompt"] == "task: fact checking | query: "
 
 
-def test_a_model_with_modules_of_its_own_is_refused_without_them(save: Save) -> None:
+def test_a_model_without_the_modules_it_needs_is_refused(save: Save) -> None:
     folder = save("embeddinggemma-300m", "Gemma3")
     with pytest.raises(TeacherError, match=r"preset embeddinggemma .* no modules.json here"):
         load(folder)
@@ -237,7 +237,9 @@ def test_a_model_with_modules_of_its_own_is_refused_without_them(save: Save) -> 
         ("gte-large-en-v1.5", "", ""),
     ],
 )
-def test_code_of_the_models_own_is_refused_unless_trusted(save: Save, name: str, query: str, passage: str) -> None:
+def test_code_that_comes_with_a_model_is_refused_unless_trusted(
+    save: Save, name: str, query: str, passage: str
+) -> None:
     folder = save(name)
     merge_json(folder / "config.json", {"auto_map": {"AutoModel": "modeling.Model"}})
     with pytest.raises(TeacherError, match="trust_remote_code=True"):
@@ -276,7 +278,7 @@ def test_options_come_before_the_models_own_files_and_the_preset(save: Save, pla
         ("Qwen3-Embedding-0.6B", "Qwen3", 32768, 8192),
     ],
 )
-def test_a_plain_folder_reads_what_the_card_says_and_its_positions_allow(
+def test_max_length_is_that_of_the_card_within_the_models_positions(
     save: Save, monkeypatch: pytest.MonkeyPatch, name: str, kind: str, positions: int, expected: int
 ) -> None:
     architecture, settings = KINDS[kind]
@@ -285,7 +287,9 @@ def test_a_plain_folder_reads_what_the_card_says_and_its_positions_allow(
 
 
 @pytest.mark.parametrize(("own", "similarity"), [(None, "dot"), ("cosine", "cosine")])
-def test_models_tuned_for_dot_products_keep_their_lengths(save: Save, own: str | None, similarity: str) -> None:
+def test_vectors_of_models_tuned_for_dot_products_are_not_normalised(
+    save: Save, own: str | None, similarity: str
+) -> None:
     folder = as_sentence_transformer(save("multi-qa-mpnet-base-dot-v1"), "cls", similarity_fn_name=own)
     teacher = load(folder)
     assert teacher.describe()["similarity"] == similarity
@@ -305,7 +309,7 @@ def test_models_tuned_for_dot_products_keep_their_lengths(save: Save, own: str |
         ("my-e5-base", "bge-en", SENTENCE, "cls"),
     ],
 )
-def test_which_preset_is_applied(
+def test_the_preset_follows_the_name_or_the_option_and_is_logged(
     save: Save, caplog: pytest.LogCaptureFixture, name: str, preset: str | None, query: str, pooling: str
 ) -> None:
     caplog.set_level(logging.INFO, "nvmine")
@@ -336,7 +340,9 @@ TASK = "Given a claim, find documents that refute the claim"
         ("my-model", {"task": "sets {a} and {task}", "task_template": "<{task}>"}, "<sets {a} and {task}>"),
     ],
 )
-def test_tasks(save: Save, name: str, options: dict[str, Any], query: str) -> None:
+def test_a_task_becomes_the_query_prompt_by_its_template(
+    save: Save, name: str, options: dict[str, Any], query: str
+) -> None:
     described = load(save(name, "Mistral"), **options).describe()
     assert described["query_prompt"] == query
     assert TASK not in described["passage_prompt"]
@@ -350,16 +356,19 @@ def test_a_task_comes_before_the_models_own_prompt(save: Save) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"preset": "e6"}, r"preset 'e6' is not one of e5, .*, dot, none$"),
-        ({"task": TASK, "query_prompt": "query: "}, "leave out task and task_template"),
-        ({"task_template": "{task}: ", "query_prompt": ""}, "leave out task and task_template"),
-        ({"task": TASK, "task_template": "query: "}, r"task_template 'query: ' has no \{task\}"),
-        ({"task": ""}, "task is empty"),
-        ({"task_template": "{task}: "}, "task is empty, and the model has none of its own"),
+        ({"preset": "e6"}, r"'preset': must be one of e5, .*, dot, none, not 'e6'$"),
+        (
+            {"task": TASK, "query_prompt": "query: "},
+            "'query_prompt': is the whole prompt; leave out task and task_template",
+        ),
+        ({"task_template": "{task}: ", "query_prompt": ""}, "'query_prompt': .* leave out task and task_template"),
+        ({"task": TASK, "task_template": "query: "}, r"'task_template': must contain \{task\}, but is 'query: '"),
+        ({"task": ""}, "'task': is empty"),
+        ({"task_template": "{task}: "}, "'task': is empty, and the model has no task of its own"),
     ],
 )
-def test_options_that_do_not_fit(save: Save, options: dict[str, Any], message: str) -> None:
-    with pytest.raises(TeacherError, match=message):
+def test_options_that_do_not_fit_are_refused(save: Save, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(TeacherError, match=f"argument {message}"):
         load(save("my-model"), **options)
 
 
@@ -437,14 +446,14 @@ NAMES = {
 }
 
 
-def test_every_preset_has_its_models_and_no_others() -> None:
+def test_every_preset_matches_its_models_and_no_others() -> None:
     assert set(NAMES) == {preset.name for preset in (*PRESETS, NONE)}
     for name, models in NAMES.items():
         assert {model: preset_for(model).name for model in models} == dict.fromkeys(models, name)
 
 
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.name)
-def test_every_preset_is_whole(preset: Any) -> None:
+def test_every_preset_has_a_card_and_a_task_if_its_prompt_needs_one(preset: Any) -> None:
     assert preset.card.startswith("https://")
     assert ("{task}" in preset.query) == bool(preset.task)
     assert "{task}" not in preset.passage

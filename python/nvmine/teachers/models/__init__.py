@@ -1,1 +1,1 @@
-"""What all encoders share: checkpoints, loading, settings, presets, inference."""
+"""Shared parts of all model teachers: checkpoints, loading, settings, presets, inference, outputs."""

@@ -1,9 +1,9 @@
-"""Texts through a torch model: batches of like length, prepared ahead, computed by as many workers as pay.
+"""Runs texts through a torch model: batches texts of similar length and computes the batches in parallel.
 
-The calling thread tokenises while workers compute, so that neither waits for the other. A GPU has two workers: one
-launches the next batch while the other waits for its results, and inputs go over from pinned memory. On a CPU there is
-a worker a thread, each of which computes a batch by itself: small models lose much in bringing the threads of one
-multiplication together, and this way the bits do not depend on how many threads there are.
+The calling thread tokenises while worker threads compute, so neither waits for the other. A GPU gets two workers: one
+launches the next batch while the other waits for its results, and inputs are copied from pinned memory. A CPU gets one
+worker per thread, and each computes its batch with a single thread. Small models lose much time to synchronising the
+threads of one multiplication, and this way the bits of a result do not depend on the number of threads.
 """
 
 from __future__ import annotations
@@ -27,20 +27,28 @@ Int64Array = npt.NDArray[np.int64]
 Float32Array = npt.NDArray[np.float32]
 Features = Mapping[str, Any]
 
-# Tokens of a batch. On a CPU the activations of so many stay in the caches; a GPU is kept busy by so many.
+# Tokens in a batch: on a CPU few enough that the activations stay in the caches, on a GPU enough to keep it busy.
 _CPU_TOKENS, _GPU_TOKENS = 1024, 32768
 _GPU_WORKERS = 2
 
 
-class Reading:
-    """How much a model has read, and how much of that was padding."""
+class InferenceStats:
+    """Counts the texts and tokens that a model has processed, and how much of the computation was padding.
+
+    Attributes
+    ----------
+    texts, tokens : int
+        Texts processed, and their tokens.
+    computed : int
+        Tokens computed, padding included.
+    """
 
     def __init__(self) -> None:
         self.texts = self.tokens = self.computed = 0
         self._lock = threading.Lock()
 
     def add(self, lengths: Int64Array, batches: Sequence[Int64Array]) -> None:
-        """Adds texts of so many tokens, read in these batches."""
+        """Adds texts with these numbers of tokens, processed in these batches of row numbers."""
         with self._lock:
             self.texts += len(lengths)
             self.tokens += int(lengths.sum())
@@ -57,37 +65,37 @@ def infer(
     prepare: Callable[[Int64Array], Features],
     compute: Callable[[Features], torch.Tensor],
     device: torch.device,
-    reading: Reading,
+    stats: InferenceStats,
     batch_tokens: int | None = None,
     done: Callable[[int], object] | None = None,
 ) -> Float32Array:
-    """Compute a row of numbers for every text.
+    """Computes a row of numbers for every text.
 
     Parameters
     ----------
     lengths
-        int64 of shape (T,), T > 0: tokens of each text. They decide what is read together, and nothing else.
+        int64 of shape (T,), T > 0: number of tokens of each text. They only decide which texts are batched together.
     prepare
-        Gives the model's inputs for some texts, by row numbers; called in the thread of the caller.
+        Returns the model's inputs for some texts, given their row numbers. Called in the caller's thread.
     compute
-        The model: inputs to a tensor with a row a text; called by several threads at once.
+        The model: maps inputs to a tensor with one row per text. Called by several threads at the same time.
     device
-        Where the model is.
-    reading
-        Where what is read is counted.
+        The device of the model.
+    stats
+        Counts what is processed.
     batch_tokens
-        Tokens of a batch, padding included. Default: 1024 on a CPU, 32768 elsewhere.
+        Number of tokens in a batch, padding included. Default: 1024 on a CPU, 32768 on other devices.
     done
-        Told how many more texts are computed, in the thread of the caller.
+        Called in the caller's thread with the number of texts computed since the last call.
 
     Returns
     -------
-    float32 with a row a text.
+    float32 with one row per text.
     """
     torch = require("torch", extra="dense")
     on_cpu = device.type == "cpu"
     batches = token_batches(lengths, batch_tokens or (_CPU_TOKENS if on_cpu else _GPU_TOKENS))
-    # The only batch may have all threads.
+    # A single batch uses all threads.
     workers = min(torch.get_num_threads(), len(batches)) if on_cpu else _GPU_WORKERS
 
     def work(features: Features) -> Float32Array:
@@ -97,29 +105,32 @@ def infer(
 
     result = np.empty((0, 0), np.float32)
     with _pool(workers, single=on_cpu and workers > 1) as pool:
-        for rows, values in _ahead(batches, lambda rows: pool.submit(work, _moved(prepare(rows), device)), 2 * workers):
+        batch_results = _in_flight(
+            batches, lambda rows: pool.submit(work, _to_device(prepare(rows), device)), 2 * workers
+        )
+        for rows, values in batch_results:
             if not len(result):
                 result = np.empty((len(lengths), *values.shape[1:]), np.float32)
             result[rows] = values
             if done is not None:
                 done(len(rows))
-    reading.add(lengths, batches)
+    stats.add(lengths, batches)
     return result
 
 
 def token_batches(lengths: Int64Array, budget: int) -> list[Int64Array]:
-    """Cut texts into batches of at most `budget` tokens, padding included, the longest first.
+    """Splits texts into batches of at most `budget` tokens, padding included, longest texts first.
 
     Parameters
     ----------
     lengths
-        int64 of shape (T,): tokens of each text.
+        int64 of shape (T,): number of tokens of each text.
     budget
-        Tokens of a batch, at least 1; a longer text is a batch by itself.
+        Number of tokens in a batch, at least 1. A longer text is a batch of its own.
 
     Returns
     -------
-    Row numbers of each batch. They follow from the lengths alone; texts of one length keep their order. O(T log T).
+    The row numbers of each batch. They depend only on the lengths; texts of equal length keep their order. O(T log T).
 
     Examples
     --------
@@ -135,23 +146,23 @@ def token_batches(lengths: Int64Array, budget: int) -> list[Int64Array]:
     return batches
 
 
-def _ahead(
+def _in_flight(
     batches: Sequence[Int64Array], start: Callable[[Int64Array], Future[Float32Array]], most: int
 ) -> Iterator[tuple[Int64Array, Float32Array]]:
-    """The results in order, while at most so many batches are under way."""
-    under_way: deque[tuple[Int64Array, Future[Float32Array]]] = deque()
+    """Yields the rows and result of each batch in order, while at most `most` batches are submitted."""
+    submitted: deque[tuple[Int64Array, Future[Float32Array]]] = deque()
     for rows in batches:
-        if len(under_way) == most:
-            first, future = under_way.popleft()
+        if len(submitted) == most:
+            first, future = submitted.popleft()
             yield first, future.result()
-        under_way.append((rows, start(rows)))
-    for first, future in under_way:
+        submitted.append((rows, start(rows)))
+    for first, future in submitted:
         yield first, future.result()
 
 
 @contextmanager
 def _pool(workers: int, *, single: bool) -> Iterator[ThreadPoolExecutor]:
-    """Threads that may each compute with one thread only; torch's setting, which is the process's, is put back."""
+    """Yields a thread pool. With `single`, each worker computes with one thread; torch's global setting is restored."""
     torch = require("torch", extra="dense")
     before = torch.get_num_threads()
     pool = ThreadPoolExecutor(workers, initializer=(lambda: torch.set_num_threads(1)) if single else None)
@@ -163,7 +174,7 @@ def _pool(workers: int, *, single: bool) -> Iterator[ThreadPoolExecutor]:
             torch.set_num_threads(before)
 
 
-def _moved(features: Features, device: torch.device) -> Features:
+def _to_device(features: Features, device: torch.device) -> Features:
     if device.type == "cpu":
         return features
     moved = dict(features)

@@ -1,6 +1,6 @@
-"""Models of sentence-transformers into memory: the same options, the same errors and the same devices for every kind.
+"""Loads models with sentence-transformers: the same options, errors and devices for every kind of model.
 
-Only folders that :mod:`nvmine.teachers.models.checkpoint` has checked are loaded, and nothing from elsewhere with them.
+It only loads folders that :mod:`nvmine.teachers.models.checkpoint` has checked, and fetches nothing from elsewhere.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ _DTYPES = ("auto", "float32", "float16", "bfloat16")
 
 
 def check_options(*, dtype: str | None, max_length: int | None, batch_tokens: int | None) -> None:
-    """Check the options of all models, None where they are not given.
+    """Checks the options that all models have; None means not given.
 
     Raises
     ------
     TeacherError
-        One has a value that no model could take.
+        An option has a value that no model accepts.
     """
     if dtype is not None and dtype not in _DTYPES:
-        raise TeacherError(f"dtype {quote(str(dtype))} is not one of {', '.join(_DTYPES)}")
+        raise TeacherError(f"must be one of {', '.join(_DTYPES)}, not {quote(str(dtype))}", argument="dtype")
     for option, value in (("max_length", max_length), ("batch_tokens", batch_tokens)):
         if value is not None and value < 1:
-            raise TeacherError(f"{option} is {value}, must be at least 1")
+            raise TeacherError(f"must be at least 1, not {value}", argument=option)
 
 
 @contextmanager
 def loading(checkpoint: Checkpoint) -> Iterator[None]:
-    """Name the model in whatever goes wrong inside, and draw no bar while its weights are read.
+    """Names the model in any exception raised inside, and hides the progress bar of transformers.
 
     Raises
     ------
     TeacherError
-        For any exception, chained.
+        An exception was raised inside; it is chained.
     """
     logging = require("transformers", extra="dense").utils.logging
     shown = logging.is_progress_bar_enabled()
@@ -53,7 +53,7 @@ def loading(checkpoint: Checkpoint) -> Iterator[None]:
         yield
     except TeacherError:
         raise
-    except Exception as error:  # model files can fail to load in any way; the caller gets one
+    except Exception as error:  # loading can raise anything; the caller gets one type
         message = f"model {quote(checkpoint.name)} cannot be loaded ({reason(error)})"
         raise TeacherError(message, path=checkpoint.folder) from error
     finally:
@@ -64,27 +64,27 @@ def loading(checkpoint: Checkpoint) -> Iterator[None]:
 def load_model(
     kind: Callable[..., Any], checkpoint: Checkpoint, *, device: str | None, dtype: str | None, trust_remote_code: bool
 ) -> Any:
-    """Load a model with its class of sentence-transformers; for "auto" in bfloat16 where the device is fast with it."""
+    """Loads a model with its sentence-transformers class, in bfloat16 for "auto" if the device multiplies it faster."""
     fast = dtype == "auto"
     model = kind(
         str(checkpoint.folder),
         device=device,
         trust_remote_code=trust_remote_code,
-        local_files_only=True,  # what was checked is all that is loaded
+        local_files_only=True,  # nothing may be loaded that was not checked
         model_kwargs={"use_safetensors": True} | ({} if dtype is None or fast else {"dtype": dtype}),
     )
     if fast:
         model = model.bfloat16() if has_bfloat16_units(model.device) else model.float()
     if model.device.type == "cpu":
-        # Weights lie as their file has them, at any address. Where they begin changes the last bits of what is computed
-        # with them, and copies for further devices would give others.
+        # Weights are mapped from their file, at any alignment. The alignment changes the last bits of the results, so
+        # copies for further devices would give other bits. Cloned weights are all aligned alike.
         for parameter in model.parameters():
             parameter.data = parameter.data.clone()
     return model
 
 
-def _is_at(model: Any, device: str) -> bool:
-    """Whether a model is on a device; without a number, its own will do."""
+def _is_on(model: Any, device: str) -> bool:
+    """Tells whether a model is on a device. A device without a number, such as "cuda", matches any number."""
     try:
         wanted = require("torch", extra="dense").device(device)
     except RuntimeError:
@@ -93,7 +93,7 @@ def _is_at(model: Any, device: str) -> bool:
 
 
 def models_on(model: Any, devices: Sequence[str]) -> list[Any]:
-    """Give a model for each of some torch devices: itself where it is already, and copies elsewhere.
+    """Returns a model for each torch device: itself for the device that it is on, and copies for the others.
 
     Raises
     ------
@@ -102,7 +102,7 @@ def models_on(model: Any, devices: Sequence[str]) -> list[Any]:
     """
     models: list[Any] = []
     for device in devices:
-        if _is_at(model, device) and model not in models:
+        if _is_on(model, device) and model not in models:
             models.append(model)
             continue
         try:
@@ -112,29 +112,29 @@ def models_on(model: Any, devices: Sequence[str]) -> list[Any]:
     return models
 
 
-def append_end_token(model: SentenceTransformer, folder: Path, *, prescribed: bool) -> str | None:
-    """Make a tokenizer end every text with its end token, where that is prescribed or asked for by the model's files.
+def append_end_token(model: SentenceTransformer, folder: Path, *, required: bool) -> str | None:
+    """Makes the tokenizer add its end token to every text, if a preset or the model's own files require it.
 
     Parameters
     ----------
     model
-        Whose tokenizer is changed in place.
+        The model, whose tokenizer is changed in place.
     folder
-        What it was loaded from.
-    prescribed
-        Whether a preset wants the token.
+        The folder that the model was loaded from.
+    required
+        Whether the preset requires the token.
 
     Returns
     -------
-    The token, if it had to be added; None if the tokenizer is left as it was.
+    The token if it had to be added, None if the tokenizer is unchanged.
     """
-    if not (prescribed or read_settings(folder / "tokenizer_config.json").get("add_eos_token") is True):
+    if not (required or read_settings(folder / "tokenizer_config.json").get("add_eos_token") is True):
         return None
     tokenizer = model.tokenizer
     tokens = tokenizer("a")["input_ids"]
     if tokens[-1] == tokenizer.eos_token_id:
         return None
-    # Either of these writes the tokenizer's rule anew, from both.
+    # Setting either attribute rebuilds the tokenizer's template from both.
     tokenizer.add_bos_token = tokens[0] == tokenizer.bos_token_id
     tokenizer.add_eos_token = True
     return str(tokenizer.eos_token)

@@ -1,17 +1,17 @@
-"""What the cards of well-known models prescribe, where the models' own files leave it open.
+"""Presets: settings from the cards of well-known models that the models' own files leave open.
 
-Most models say in files of sentence-transformers how their token vectors are pooled and how many tokens are read, yet
-many say on their card alone which text goes before a query or a passage; without it they retrieve worse, and nothing
-fails. The table below fills the gaps and overrides nothing: an option that is given comes first, then the model's own
-files, then its preset, then the library's default. A preset is found by the model's name on the hub without its
-organisation, or by the name of a local folder. A model that goes by another name can be given one, and one that was
-trained otherwise under a known name can be given "none".
+Most models store pooling and length in files of sentence-transformers, but many say only on their card which text to
+put before a query or a passage. Without that text they retrieve worse, and nothing fails. The presets below fill such
+gaps and override nothing: options come first, then the model's own files, then its preset, then the library's defaults.
+A preset is found by the model's name on the hub without its organisation, or by the name of a local folder. Pass
+``preset="..."`` for a model with another name, and ``preset="none"`` for one that was trained differently under a known
+name.
 
-Instruction models are told their task in words: ``{task}`` in a prompt stands for the task definition, which is the one
-on the card unless another is given. A model without a template of its own gets the paper's, ``"{task}: "``.
+Instruction models receive a task definition: ``{task}`` in a prompt stands for it. The default is the one on the card.
+A model without a template of its own gets the paper's, ``"{task}: "``.
 
-Number types are not in the table: on cards they are advice on memory and speed, and what the weights are stored in
-stays the default. Prefer files of the model's own, which travel with it, for a model that you publish.
+Presets contain no dtype. What cards say about it is advice on memory and speed, and the default remains the type of the
+stored weights. If you publish a model, prefer settings in its own files, which travel with it.
 """
 
 from __future__ import annotations
@@ -33,29 +33,29 @@ _SENTENCE = "Represent this sentence for searching relevant passages: "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preset:
-    """What a family of models needs.
+    """Settings of a family of models.
 
     Parameters
     ----------
     name
-        The name it is asked for by.
+        Name of the preset.
     models
-        A regular expression for the last part of its models' names, in any case.
+        Regular expression that matches the last part of the models' names, ignoring case.
     card
-        Where the values were read.
+        URL of the card that the values come from.
     query, passage
-        Text before every query or passage; ``{task}`` stands for the task definition.
+        Text to put before every query or passage; ``{task}`` stands for the task definition.
     task
-        The task definition on the card, where `query` has a place for one.
+        The task definition on the card, if `query` contains ``{task}``.
     pooling
-        How a plain transformers folder is pooled: a name that sentence-transformers knows, None for its default, or
-        `OWN` where only modules or code of the model's own can do it.
+        Pooling of a plain transformers folder: a name that sentence-transformers knows, None for its default, or
+        `OWN` if only modules or code that come with the model can do it.
     max_length
-        Tokens of a text that are read of a plain transformers folder; None for as many as its tokenizer allows.
+        Number of tokens that a plain transformers folder reads; None for the limit of its tokenizer.
     similarity
-        What the vectors are compared by; under "cosine" they are brought to length one.
+        Similarity of the vectors. "cosine" normalises them to unit length.
     end_token
-        Whether every text has to end with the tokenizer's end token.
+        Whether every text must end with the tokenizer's end token.
     """
 
     name: str
@@ -71,7 +71,7 @@ class Preset:
 
     @property
     def query_prompt(self) -> str:
-        """Text before every query, for the card's task."""
+        """Text to put before every query, with the task definition of the card."""
         return self.query.replace("{task}", self.task)
 
 
@@ -122,7 +122,7 @@ PRESETS = (
         name="nv-retriever",
         models="nv-retriever-v1",
         card=f"{_HUB}/nvidia/NV-Retriever-v1",
-        # Two spaces: the card's code puts one between a prefix that ends with one and the text.
+        # Two spaces, because the card's code adds one between the prefix, which ends with a space, and the text.
         query="{task}:  ",
         passage="passage:  ",
         task=_WEB_SEARCH,
@@ -244,7 +244,7 @@ PRESETS = (
 
 
 def preset_named(name: str) -> Preset:
-    """Give the preset of this name.
+    """Returns the preset with this name.
 
     Raises
     ------
@@ -253,31 +253,31 @@ def preset_named(name: str) -> Preset:
     """
     known = {preset.name: preset for preset in (*PRESETS, NONE)}
     if name not in known:
-        raise TeacherError(f"preset {quote(name)} is not one of {', '.join(known)}")
+        raise TeacherError(f"must be one of {', '.join(known)}, not {quote(name)}", argument="preset")
     return known[name]
 
 
 def preset_for(model: str) -> Preset:
-    """Give the preset of a model by its name, or `NONE`."""
+    """Returns the preset that matches a model's name, or `NONE`."""
     last = model.rpartition("/")[2]
     return next((preset for preset in PRESETS if re.fullmatch(preset.models, last, re.IGNORECASE)), NONE)
 
 
 def instruction(preset: Preset, *, task: str | None, template: str | None) -> str | None:
-    """Give the text before every query that a task definition or a template asks for; None if neither is given.
+    """Returns the query prompt for a task definition or a template; None if neither is given.
 
     Raises
     ------
     TeacherError
-        The template has no place for the task, or there is no task.
+        The template does not contain ``{task}``, or there is no task.
     """
     if task is None and template is None:
         return None
     if template is None:
         template = preset.query if "{task}" in preset.query else PAPER_TEMPLATE
     if "{task}" not in template:
-        raise TeacherError(f"task_template {quote(template)} has no {{task}}")
+        raise TeacherError(f"must contain {{task}}, but is {quote(template)}", argument="task_template")
     task = preset.task if task is None else task
     if not task:
-        raise TeacherError("task is empty, and the model has none of its own")
+        raise TeacherError("is empty, and the model has no task of its own", argument="task")
     return template.replace("{task}", task)

@@ -1,8 +1,8 @@
-"""How a loaded model pools, how many tokens it reads, and what its vectors are compared by.
+"""Sets how a loaded model pools, how many tokens it reads, and how its vectors are compared.
 
-What an option says decides; then what the model's own files say; then its preset. A folder with modules.json says for
-itself how it pools and how much it reads, and the preset of its family changes neither: whoever saved the folder may
-have trained the model so. A plain transformers folder says nothing of the kind.
+Options come first, then the model's own files, then its preset. A folder with modules.json defines its own pooling and
+length, and the preset changes neither, because the model may have been trained with them. A plain transformers folder
+defines neither.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ if TYPE_CHECKING:
     from sentence_transformers.sentence_transformer.modules import Pooling
 
 
-def settle(
+def apply_settings(
     model: SentenceTransformer, folder: Path, preset: Preset, *, pooling: str | None, max_length: int | None
 ) -> None:
-    """Set what options, or the preset of a model that leaves it open, ask for.
+    """Applies options, and the preset where the model's files leave a setting open.
 
     Parameters
     ----------
     model
-        Changed in place.
+        The model to change in place.
     folder
-        What it was loaded from.
+        The folder that it was loaded from.
     preset
-        The model's.
+        The preset of the model.
     pooling, max_length
-        Options; None where they are not given.
+        Options; None if they are not given.
 
     Raises
     ------
     TeacherError
-        The model cannot be set so, or its vectors are compared by neither cosine nor dot.
+        The model does not support a setting, or its similarity is neither cosine nor dot.
     """
     plain = not (folder / "modules.json").is_file()
     if plain and pooling is None:
@@ -53,11 +53,13 @@ def settle(
     if read_settings(folder / "config_sentence_transformers.json").get("similarity_fn_name") is None:
         model.similarity_fn_name = preset.similarity
     if model.similarity_fn_name not in ("cosine", "dot"):
-        raise TeacherError(f"the model compares by {model.similarity_fn_name}; only cosine and dot can be searched")
+        raise TeacherError(
+            f"the similarity of the model is {model.similarity_fn_name}; only cosine and dot can be searched"
+        )
 
 
 def set_max_length(model: SentenceTransformer | CrossEncoder, max_length: int) -> None:
-    """Set how many tokens of a text, or a pair, are read.
+    """Sets how many tokens of a text or a pair are read.
 
     Raises
     ------
@@ -66,18 +68,20 @@ def set_max_length(model: SentenceTransformer | CrossEncoder, max_length: int) -
     """
     limit = getattr(model.config, "max_position_embeddings", None)
     if limit is not None and max_length > limit:
-        raise TeacherError(f"max_length is {max_length}, but the model has {limit} positions")
+        raise TeacherError(
+            f"must be at most {limit}, the positions of the model, not {max_length}", argument="max_length"
+        )
     model.max_seq_length = max_length
 
 
 def pooling_of(model: SentenceTransformer) -> str | None:
-    """Name the model's pooling: None where it pools no token vectors, two names where its sides differ in that."""
+    """Returns the name of the model's pooling, two names if its sides differ, or None if it pools no token vectors."""
     modes = [module.pooling_mode for module in _poolings(model)]
     return ", ".join(mode if isinstance(mode, str) else "+".join(mode) for mode in modes) or None
 
 
 def _poolings(model: SentenceTransformer) -> list[Pooling]:
-    """List the model's pooling modules: one, none (static embeddings), or one a side of an asymmetric model."""
+    """Returns the model's pooling modules: one, none (static embeddings), or one per side of an asymmetric model."""
     kind = require("sentence_transformers.sentence_transformer.modules", extra="dense").Pooling
     return [module for module in model.modules() if isinstance(module, kind)]
 
@@ -86,8 +90,8 @@ def _plain_pooling(folder: Path, preset: Preset) -> str | None:
     if preset.pooling != OWN:
         return preset.pooling
     raise TeacherError(
-        f"models of the preset {preset.name} make their vectors with modules of their own, and there is no modules.json"
-        " here: get the whole folder, or give pooling to make them another way",
+        f"models of the preset {preset.name} compute their vectors with modules of their own, but there is no"
+        " modules.json here; get the whole folder, or choose another way with pooling='mean'",
         path=folder,
     )
 
@@ -95,9 +99,11 @@ def _plain_pooling(folder: Path, preset: Preset) -> str | None:
 def _set_pooling(model: SentenceTransformer, pooling: str) -> None:
     modules = _poolings(model)
     if not modules:
-        raise TeacherError(f"pooling {quote(pooling)} cannot be set: the model does not pool token vectors")
+        raise TeacherError(f"cannot be {quote(pooling)}, because the model pools no token vectors", argument="pooling")
     for module in modules:
         if pooling not in module.POOLING_MODES:
-            raise TeacherError(f"pooling {quote(pooling)} is not one of {', '.join(module.POOLING_MODES)}")
+            raise TeacherError(
+                f"must be one of {', '.join(module.POOLING_MODES)}, not {quote(pooling)}", argument="pooling"
+            )
         module.pooling_mode = pooling
         module.pooling_output_dimension = module.embedding_dimension
