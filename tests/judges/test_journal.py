@@ -1,4 +1,4 @@
-"""The journal of verdicts: what it holds after any death, and what it does not take for a verdict."""
+"""The journal of verdicts: what it holds after a kill at any point, and that damaged lines are refused."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nvmine.errors import RunError, TeacherError
-from nvmine.judges.journal import SCHEMA, Verdicts
+from nvmine.judges.journal import SCHEMA, VerdictJournal
 from nvmine.judges.judge import Question, Verdict
 
 THREE = [
@@ -36,28 +36,28 @@ def pair(question: Question) -> tuple[str, str]:
 
 
 def written(path: Path, held: list[tuple[Question, Verdict]]) -> bytes:
-    with Verdicts.open(path) as journal:
+    with VerdictJournal.open(path) as journal:
         for question, verdict in held:
             journal.append(question, verdict)
     return path.read_bytes()
 
 
-def assert_holds(journal: Verdicts, held: list[tuple[Question, Verdict]]) -> None:
+def assert_holds(journal: VerdictJournal, held: list[tuple[Question, Verdict]]) -> None:
     assert len(journal) == len(held)
     assert all(journal.get(*pair(question)) == verdict for question, verdict in held)
     assert journal.spent == pytest.approx(sum(verdict.cost for _, verdict in held))
 
 
-def test_a_verdict_is_there_after_a_start(tmp_path: Path) -> None:
+def test_a_verdict_is_there_after_a_restart(tmp_path: Path) -> None:
     path = tmp_path / "verdicts.jsonl"
-    with Verdicts.open(path) as journal:
+    with VerdictJournal.open(path) as journal:
         assert_holds(journal, [])
         assert journal.get("q1", "p9") is None
         for number, (question, verdict) in enumerate(THREE, 1):
             journal.append(question, verdict)
-            with Verdicts.open(path) as other:  # on disk at once, not at the end
+            with VerdictJournal.open(path) as other:  # on disk at once, not at the end
                 assert_holds(other, THREE[:number])
-    with Verdicts.open(path) as journal:
+    with VerdictJournal.open(path) as journal:
         assert_holds(journal, THREE)
         assert journal.get("p9", "q1") is None
     assert path.read_bytes().count(b"\n") == 3
@@ -66,7 +66,7 @@ def test_a_verdict_is_there_after_a_start(tmp_path: Path) -> None:
 def assert_survives(path: Path, content: bytes, held: list[tuple[Question, Verdict]], cut: int) -> None:
     whole = content[:cut].count(b"\n")
     path.write_bytes(content[:cut])
-    with Verdicts.open(path) as journal:
+    with VerdictJournal.open(path) as journal:
         assert_holds(journal, held[:whole])
         for question, verdict in held[whole:]:
             journal.append(question, verdict)
@@ -81,7 +81,9 @@ def test_a_kill_at_any_byte_loses_at_most_the_last_line(tmp_path: Path) -> None:
 
 
 @given(held=entries, data=st.data())
-def test_a_kill_anywhere_in_any_journal(held: list[tuple[Question, Verdict]], data: st.DataObject) -> None:
+def test_a_kill_at_any_byte_of_any_journal_loses_no_other_line(
+    held: list[tuple[Question, Verdict]], data: st.DataObject
+) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "verdicts.jsonl"
         content = written(path, held)
@@ -89,7 +91,7 @@ def test_a_kill_anywhere_in_any_journal(held: list[tuple[Question, Verdict]], da
 
 
 @given(position=st.integers(0, 10**4), byte=st.integers(0, 255))
-def test_a_changed_byte_is_never_taken_for_a_verdict(position: int, byte: int) -> None:
+def test_a_changed_byte_is_never_read_as_a_verdict(position: int, byte: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "verdicts.jsonl"
         content = bytearray(written(path, THREE))
@@ -98,7 +100,7 @@ def test_a_changed_byte_is_never_taken_for_a_verdict(position: int, byte: int) -
         path.write_bytes(content)
         lines = {content[:end].count(b"\n") + 1 for end in (position, position + 1)}
         try:
-            journal = Verdicts.open(path)
+            journal = VerdictJournal.open(path)
         except RunError as error:
             path_and_line = error.path, error.line in lines
         else:
@@ -113,13 +115,13 @@ def test_a_changed_byte_is_never_taken_for_a_verdict(position: int, byte: int) -
     [b"", b"[]", b"7", b"{}", b"\xff", b"{" * 100_000, b'{"checksum":"0"}', b'{"query_id":"q","passage_id":"p"}'],
     ids=lambda line: repr(line[:12]),
 )
-def test_a_foreign_line_is_named(tmp_path: Path, line: bytes) -> None:
+def test_a_line_that_is_not_a_verdict_is_refused_with_its_number(tmp_path: Path, line: bytes) -> None:
     path = tmp_path / "verdicts.jsonl"
     first, *others = written(path, THREE).splitlines(keepends=True)
     content = first + line + b"\n" + b"".join(others)
     path.write_bytes(content)
     with pytest.raises(RunError, match=r"verdicts\.jsonl:2: .*delete the line") as caught:
-        Verdicts.open(path)
+        VerdictJournal.open(path)
     assert caught.value.line == 2
     assert path.read_bytes() == content
 
@@ -129,7 +131,7 @@ def test_the_first_verdict_on_a_pair_counts_and_both_cost(tmp_path: Path) -> Non
     question = THREE[0][0]
     first, second = Verdict(True, "yes", cost=1.0), Verdict(False, "no", cost=2.0)
     written(path, [(question, first), (question, second)])
-    with Verdicts.open(path) as journal:
+    with VerdictJournal.open(path) as journal:
         assert journal.get(*pair(question)) == first
         assert (len(journal), journal.spent, journal.table().height) == (1, 3.0, 1)
 
@@ -144,7 +146,7 @@ def test_the_table_does_not_depend_on_the_order_of_answers(tmp_path: Path) -> No
     for seed in range(3):
         shuffled = random.Random(seed).sample(held, len(held))
         written(tmp_path / f"{seed}.jsonl", shuffled)
-        with Verdicts.open(tmp_path / f"{seed}.jsonl") as journal:
+        with VerdictJournal.open(tmp_path / f"{seed}.jsonl") as journal:
             tables.append(journal.table())
     assert all(table.equals(tables[0]) for table in tables)
     assert tables[0].equals(tables[0].sort("query_id", "passage_id"))
@@ -152,27 +154,27 @@ def test_the_table_does_not_depend_on_the_order_of_answers(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("held", [[], THREE])
-def test_the_schema_is_fixed(tmp_path: Path, held: list[tuple[Question, Verdict]]) -> None:
+def test_the_table_always_has_the_same_schema(tmp_path: Path, held: list[tuple[Question, Verdict]]) -> None:
     written(tmp_path / "verdicts.jsonl", held)
-    with Verdicts.open(tmp_path / "verdicts.jsonl") as journal:
+    with VerdictJournal.open(tmp_path / "verdicts.jsonl") as journal:
         table = journal.table()
     assert table.schema == pl.Schema(SCHEMA)
     assert table.null_count().sum_horizontal().item() == 0
 
 
-def test_a_whole_number_is_a_cost(tmp_path: Path) -> None:
+def test_a_cost_can_be_a_whole_number(tmp_path: Path) -> None:
     written(tmp_path / "verdicts.jsonl", [(THREE[0][0], Verdict(True, "", cost=3))])
-    with Verdicts.open(tmp_path / "verdicts.jsonl") as journal:
+    with VerdictJournal.open(tmp_path / "verdicts.jsonl") as journal:
         assert journal.table()["cost"].to_list() == [3.0]
 
 
-def test_a_full_disk_leaves_no_part_of_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_no_partial_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "verdicts.jsonl"
 
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with Verdicts.open(path) as journal:
+    with VerdictJournal.open(path) as journal:
         journal.append(*THREE[0])
         before = path.read_bytes()
         with monkeypatch.context() as patched:
@@ -183,22 +185,22 @@ def test_a_full_disk_leaves_no_part_of_a_line(tmp_path: Path, monkeypatch: pytes
         assert path.read_bytes() == before
         assert_holds(journal, THREE[:1])
         journal.append(*THREE[1])
-    with Verdicts.open(path) as journal:
+    with VerdictJournal.open(path) as journal:
         assert_holds(journal, THREE[:2])
 
 
-def test_what_is_no_file_cannot_be_opened(tmp_path: Path) -> None:
+def test_a_path_that_is_not_a_file_is_refused(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "missing" / "verdicts.jsonl"):
         with pytest.raises(RunError, match="cannot be opened as a journal"):
-            Verdicts.open(path)
+            VerdictJournal.open(path)
 
 
-def test_a_verdict_is_checked_where_it_is_made() -> None:
+def test_a_verdict_with_invalid_fields_is_refused() -> None:
     for fields in ({"tokens_in": -1}, {"tokens_out": 1.0}, {"cost": float("nan")}, {"cost": True}, {"cost": 10**400}):
         with pytest.raises(TeacherError, match="must be a number of at least 0"):
             Verdict(True, "", **fields)
     for relevant, answer in ((1, ""), (True, None)):
-        with pytest.raises(TeacherError, match="a bool and a text"):
+        with pytest.raises(TeacherError, match="a verdict needs a bool and a text"):
             Verdict(relevant, answer)  # type: ignore[arg-type]
     assert Verdict(True, "x" * 5000).answer == "x" * 1000
     assert Verdict(True, "a\ud800b").answer == "a�b"

@@ -1,14 +1,14 @@
 """A judge behind an OpenAI-compatible HTTP endpoint: a hosted model, or a local server such as vLLM or Ollama.
 
-A request holds one question, so that no verdict depends on its neighbours and a killed run asks little twice. Requests
-run side by side, up to a limit. What may pass (overload, time-outs, broken connections, answers that are no verdict) is
-tried again, later and later; what cannot, such as a wrong key, ends the work at once.
+Each request holds one question, so no verdict depends on other questions, and a killed run repeats few requests.
+Requests run concurrently, up to a limit. Transient failures (overload, time-outs, broken connections, answers without a
+verdict) are retried with growing waits. Permanent failures, such as a wrong key, stop the work at once.
 
-Caps hold before money is spent: a request starts only if its estimated cost, beside that of all others in flight, still
-fits. An answer counts by the tokens that the endpoint reports; one that may have been billed without a report, as after
-a time-out, by its estimate.
+Caps hold before money is spent: a request only starts if its estimated cost, together with that of all requests in
+flight, still fits. A reply costs what the endpoint reports. A request that may have been billed without a report, for
+example after a time-out, costs its estimate.
 
-Prefer :class:`~nvmine.judges.judge.CallableJudge` where the model runs in this process.
+Prefer :class:`~nvmine.judges.judge.CallableJudge` if the model runs in this process.
 """
 
 from __future__ import annotations
@@ -32,49 +32,49 @@ Arrivals = SimpleQueue[tuple[int, Verdict] | None]
 
 
 class ChatJudge:
-    """A model that is asked by ``POST {base_url}/chat/completions``.
+    """A language model that is called by ``POST {base_url}/chat/completions``.
 
     Parameters
     ----------
     model
-        Its name at the endpoint.
+        Name of the model at the endpoint.
     base_url
-        Such as ``https://api.openai.com/v1``; http or https, without credentials. Texts of the data set go there.
+        Such as ``https://api.openai.com/v1``: http or https, without credentials. Texts of the data set are sent there.
     api_key
-        By default what the environment variable `api_key_env` holds; without one, requests carry none.
+        Default: the value of the environment variable `api_key_env`. Without a key, requests carry none.
     prompt, max_chars
         As in :class:`~nvmine.judges.judge.Prompt`.
     temperature
         At least 0.
     max_tokens
-        Tokens that an answer may have, at least 1; a model that thinks first needs more than the default.
+        Maximum number of tokens of an answer, at least 1. A reasoning model needs more than the default.
     extra_body
-        Further fields of each request, such as ``{"reasoning_effort": "low"}``. One that is None is left out, so that
-        ``{"max_tokens": None, "max_completion_tokens": 64}`` gives a field the name that some models want; costs are
-        estimated by `max_tokens` all the same.
+        Further fields of each request, such as ``{"reasoning_effort": "low"}``. A field that is None is left out, so
+        ``{"max_tokens": None, "max_completion_tokens": 64}`` renames a field as some models require. Costs are always
+        estimated from `max_tokens`.
     concurrency
-        Requests in flight at once, at least 1.
+        Number of concurrent requests, at least 1.
     timeout
-        Seconds that one request may take from start to end, at least 0.001.
+        Seconds for one request from start to end, at least 0.001.
     retries
-        Attempts after the first, at least 0.
+        Number of attempts after the first, at least 0.
     backoff
-        Seconds that the first retry waits at most, at least 0; twice as many for each further one, up to 60. The wait
-        is drawn evenly below that, and comes on top of a ``Retry-After``, of which up to 60 seconds are honoured.
+        Maximum seconds to wait before the first retry, at least 0. The maximum doubles with each retry, up to 60. The
+        wait is drawn uniformly below it, and added to a ``Retry-After``, which counts up to 60 seconds.
     price_in, price_out
-        Per million tokens, in any currency.
+        Prices per million tokens read and written, in any currency.
     max_cost
-        No request starts that could lift :attr:`spent` above it. Tokens in are estimated as a quarter of the
-        characters, tokens out as `max_tokens`.
+        No request starts that could raise :attr:`spent` above this. Input tokens are estimated as a quarter of the
+        characters, output tokens as `max_tokens`.
     max_questions
-        No question is asked that would lift :attr:`asked` above it.
+        No question is asked that would raise :attr:`asked` above this.
 
     Attributes
     ----------
     asked : int
-        Questions answered so far. To continue a run, set both attributes to what its journal holds.
+        Number of questions answered so far. To continue a run, set both attributes to the totals of its journal.
     spent : float
-        Cost so far, failed attempts included.
+        Cost so far, including failed attempts.
 
     Raises
     ------
@@ -118,7 +118,7 @@ class ChatJudge:
             ("max_questions", max_questions, 0),
         ):
             if value is not None and not (math.isfinite(value) and value >= least):
-                raise TeacherError(f"is {value}, must be finite and at least {least}", argument=option)
+                raise TeacherError(f"must be finite and at least {least}, not {value}", argument=option)
         if max_cost is not None and not price_in + price_out:
             raise TeacherError("needs price_in and price_out, the prices of a million tokens", argument="max_cost")
         self._endpoint = ChatEndpoint(base_url, api_key=api_key, api_key_env=api_key_env, timeout=timeout)
@@ -137,7 +137,7 @@ class ChatJudge:
         self.spent = 0.0
 
     def describe(self) -> dict[str, Any]:
-        """Everything that changes verdicts, ready for JSON."""
+        """Returns everything that changes verdicts, ready for JSON."""
         return {
             "kind": "chat",
             "model": self._model,
@@ -150,14 +150,14 @@ class ChatJudge:
         }
 
     def ask(self, questions: Sequence[Question], answered: Callable[[int, Verdict], None]) -> None:
-        """Answer questions, as :meth:`~nvmine.judges.judge.Judge.ask`; also from within a running event loop.
+        """Answers questions, as :meth:`~nvmine.judges.judge.Judge.ask`; also works inside a running event loop.
 
-        An interrupt gives up what is in flight, and hands over what has arrived.
+        An interrupt cancels the requests in flight and delivers the verdicts that have arrived.
 
         Raises
         ------
         TeacherError
-            The endpoint refuses, a question has no verdict after all attempts, or a cap is reached.
+            The endpoint refuses a request, a question has no verdict after all attempts, or a cap is reached.
         """
         arrivals: Arrivals = SimpleQueue()
         try:
@@ -174,8 +174,8 @@ class ChatJudge:
         work.result()
 
     async def _ask(self, questions: Sequence[Question], arrivals: Arrivals) -> None:
-        room = None if self._max_questions is None else max(self._max_questions - self.asked, 0)
-        pending = islice(enumerate(questions), room)
+        allowed = None if self._max_questions is None else max(self._max_questions - self.asked, 0)
+        pending = islice(enumerate(questions), allowed)
         left = len(questions)
         failures: list[TeacherError] = []
         stop = asyncio.Event()
@@ -204,12 +204,12 @@ class ChatJudge:
         if left:
             raise TeacherError(
                 f"the cap is reached: {self.asked} questions are answered, {left} are left, and the cost so far is"
-                f" {self.spent:.6g}; the same command with a higher cap goes on from here and asks nothing twice",
+                f" {self.spent:.6g}; run it again with a higher cap to continue, and nothing is asked twice",
                 argument="max_cost" if stop.is_set() else "max_questions",
             )
 
     async def _verdict(self, client: Any, question: Question, stop: asyncio.Event) -> Verdict | None:
-        """Ask until there is a verdict; None where the asking stopped before."""
+        """Asks until there is a verdict; returns None if all work stops before."""
         prompt = self._prompt.fill(question)
         body = self._body(prompt)
         estimate = self._cost(len(prompt) / 4, self._max_tokens)
@@ -234,12 +234,12 @@ class ChatJudge:
             if relevant is not None:
                 return Verdict(relevant, reply.text, tokens_in, tokens_out, cost)
         failure = reply.failure or (
-            f"the answer {quote(reply.text)} is no verdict; a model that thinks first needs a higher max_tokens"
+            f"the answer {quote(reply.text)} is not a verdict; a reasoning model needs a higher max_tokens"
         )
         raise TeacherError(
-            f"model {quote(self._model)} gives no verdict on passage {quote(question.passage_id)} in"
+            f"model {quote(self._model)} gave no verdict on passage {quote(question.passage_id)} in"
             f" {self._retries + 1} attempts; the last time, {failure}."
-            " Once that is mended, the same command goes on from here",
+            " Fix the cause and run it again to continue from here",
             query=question.query_id,
         )
 
@@ -257,7 +257,7 @@ class ChatJudge:
         return (tokens_in * self._price_in + tokens_out * self._price_out) / 1e6
 
     def _backoffs(self, question: Question) -> Iterator[float]:
-        """Seconds to wait before each attempt, drawn by the question's ids: those of a burst scatter."""
+        """Yields the seconds to wait before each attempt, drawn from the question's ids so that retries spread out."""
         yield 0.0
         longest = self._backoff
         for retry in range(self._retries):
@@ -267,9 +267,9 @@ class ChatJudge:
 
 
 def _received(arrivals: Arrivals) -> Iterator[tuple[int, Verdict]]:
-    """Iterate over what arrives, up to the None at the end."""
+    """Yields verdicts as they arrive, until the final None."""
     while True:
-        # In a wait without end, a signal that reaches another thread of the process, or any on Windows, goes unheard.
+        # A wait without a time limit would miss signals that reach another thread, and all signals on Windows.
         try:
             arrival = arrivals.get(timeout=0.1)
         except Empty:
@@ -280,7 +280,7 @@ def _received(arrivals: Arrivals) -> Iterator[tuple[int, Verdict]]:
 
 
 async def _stopped(stop: asyncio.Event, seconds: float) -> bool:
-    """Wait, but no longer than until all asking stops; tell whether it has."""
+    """Waits until all work stops, for at most `seconds`; returns whether it has stopped."""
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(stop.wait(), seconds)
     return stop.is_set()

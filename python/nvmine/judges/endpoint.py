@@ -1,9 +1,8 @@
-"""One request to an OpenAI-compatible endpoint, and what came of it.
+"""Requests to an OpenAI-compatible endpoint, and the outcome of each.
 
-An endpoint is not trusted to behave, and may be anything that answers to a URL. So a request has one limit of time from
-start to end, at most a megabyte of a reply is read, redirects are not followed, and a reply is taken for what it holds,
-whatever its headers say. The API key goes out in one header and nowhere else: a server that repeats it is not quoted
-with it.
+An endpoint is not trusted, and any server may answer to a URL. So a request has a time limit for the whole exchange, at
+most a megabyte of a reply is read, redirects are not followed, and a reply is parsed by its content, whatever its
+headers say. The API key is sent in one header and nowhere else. If a server repeats it, it is removed from messages.
 """
 
 from __future__ import annotations
@@ -21,29 +20,29 @@ from nvmine.errors import TeacherError, quote, reason
 from nvmine.extras import require
 
 LONGEST_WAIT = 60.0
-"""Seconds that an endpoint can ask for at most."""
+"""The longest wait in seconds that an endpoint can ask for."""
 
 _LONGEST_BODY = 2**20
-# What local servers take for a key, such as "none", is no secret, and occurs in texts.
+# Placeholder keys for local servers, such as "none", are not secret and occur in ordinary texts.
 _SHORTEST_SECRET = 8
-# More than any model reads; sums and costs stay finite.
+# More tokens than any model reads. The limit keeps sums and costs finite.
 _MOST_TOKENS = 2**40
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came of one request.
+    """The outcome of one request.
 
     Parameters
     ----------
     text
-        What the model wrote.
+        The text that the model wrote.
     failure
-        Why there is none, where trying again may help.
+        Why there is no text, if a retry may help.
     tokens
-        Those read and written, as reported; None where they may have been billed without a report.
+        Tokens read and written, as reported. None if tokens may have been billed without a report.
     wait
-        Seconds that the endpoint asks to wait, at most 60.
+        Seconds to wait, as the endpoint asked, at most 60.
     """
 
     text: str = ""
@@ -53,12 +52,12 @@ class Reply:
 
 
 class ChatEndpoint:
-    """The address ``{base_url}/chat/completions`` and the key to it; arguments as of ``ChatJudge``.
+    """The endpoint ``{base_url}/chat/completions`` and its API key. The arguments are those of ``ChatJudge``.
 
     Raises
     ------
     TeacherError
-        The URL is not one of http or https, or holds more than host and path; the key cannot be sent.
+        The URL is not an http or https URL, or has more than a host and a path, or the key cannot be sent.
     MissingExtraError
         httpx2 is not installed.
     """
@@ -69,11 +68,11 @@ class ChatEndpoint:
         self._key_env = api_key_env
         self._key = (os.environ.get(api_key_env, "") if api_key is None else api_key).strip()
         if not (self._key.isascii() and self._key.isprintable()):
-            raise TeacherError("the API key holds characters that a header cannot carry", argument="api_key")
+            raise TeacherError("the API key contains characters that are not allowed in a header", argument="api_key")
         self._timeout = timeout
 
     def client(self, *, connections: int) -> Any:
-        """Connections to send requests through, an asynchronous context manager."""
+        """Returns an HTTP client with this many connections, an asynchronous context manager."""
         headers = {"Content-Type": "application/json"}
         if self._key:
             headers["Authorization"] = f"Bearer {self._key}"
@@ -81,12 +80,12 @@ class ChatEndpoint:
         return self._library.AsyncClient(headers=headers, limits=limits, timeout=None, follow_redirects=False)
 
     async def post(self, client: Any, body: bytes) -> Reply:
-        """Send one request.
+        """Sends one request.
 
         Raises
         ------
         TeacherError
-            The endpoint refuses, and would again.
+            The endpoint refuses the request, and a retry would not help.
         """
         content = bytearray()
         try:
@@ -103,10 +102,10 @@ class ChatEndpoint:
             return Reply(failure=f"the connection broke ({reason(error)})")
         if response.is_success:
             return self._completion(content)
-        said = f"HTTP {response.status_code} ({quote(self._redacted(_message(content)))})"
+        status = f"HTTP {response.status_code} ({quote(self._redacted(_message(content)))})"
         if response.status_code in (408, 409, 429) or response.is_server_error:
-            return Reply(failure=said, tokens=(0, 0), wait=_retry_after(response.headers.get("Retry-After", "")))
-        raise TeacherError(f"{self.url} answers {said}; {self._advice(response)}")
+            return Reply(failure=status, tokens=(0, 0), wait=_retry_after(response.headers.get("Retry-After", "")))
+        raise TeacherError(f"{self.url} answers {status}; {self._advice(response)}")
 
     def _completion(self, content: bytearray) -> Reply:
         if len(content) > _LONGEST_BODY:
@@ -117,19 +116,19 @@ class ChatEndpoint:
         tokens = _tokens(completion)
         match completion:
             case {"choices": [{"message": {"content": str() | None as text}}, *_]}:
-                # Null where all tokens went into thoughts.
+                # The content is null if all tokens went into reasoning.
                 return Reply(self._redacted(text or ""), tokens=tokens)
         shown = quote(self._redacted(content.decode("utf-8", "replace")))
-        return Reply(failure=f"the reply is no chat completion: {shown}", tokens=tokens)
+        return Reply(failure=f"the reply is not a chat completion: {shown}", tokens=tokens)
 
     def _advice(self, response: Any) -> str:
         if response.status_code in (401, 403):
-            return f"check the API key, from api_key or the environment variable {self._key_env}, and its rights"
+            return f"check the API key, from api_key or the environment variable {self._key_env}, and its permissions"
         if response.status_code == 404:
             return "check base_url and the name of the model"
         if response.is_redirect:
             target = quote(self._redacted(response.headers.get("Location", "")))
-            return f"redirects are not followed: if {target} is the place, make base_url lead there"
+            return f"redirects are not followed; if {target} is the right place, change base_url to lead there"
         return "change the request as the message says"
 
     def _redacted(self, text: str) -> str:
@@ -138,19 +137,19 @@ class ChatEndpoint:
 
 def _completions_url(library: Any, base_url: str) -> str:
     if "@" in base_url:
-        raise TeacherError("must hold no credentials: give api_key, or its environment variable", argument="base_url")
+        raise TeacherError("must not contain credentials; use api_key or its environment variable", argument="base_url")
     try:
         url = library.URL(base_url)
     except library.InvalidURL:
-        raise TeacherError(f"is {quote(base_url)}, which is no URL", argument="base_url") from None
+        raise TeacherError(f"must be a URL, not {quote(base_url)}", argument="base_url") from None
     if url.scheme not in ("http", "https") or not url.host or url.query or url.fragment:
-        message = f"is {quote(base_url)}, must be of http or https with a host and perhaps a path"
+        message = f"must be an http or https URL with a host and optionally a path, not {quote(base_url)}"
         raise TeacherError(message, argument="base_url")
     return f"{str(url).rstrip('/')}/chat/completions"
 
 
 def _tokens(completion: Any) -> tuple[int, int] | None:
-    """Read the usage, where it is there and possible."""
+    """Returns the reported usage, or None if it is missing or impossible."""
     match completion:
         case {"usage": {"prompt_tokens": int(read), "completion_tokens": int(written)}}:
             return (read, written) if 0 <= read < _MOST_TOKENS and 0 <= written < _MOST_TOKENS else None
@@ -164,7 +163,7 @@ def _message(content: bytearray) -> str:
 
 
 def _retry_after(value: str) -> float:
-    """Read the header, which holds seconds or a date; 0 where it is neither."""
+    """Returns the seconds of the header, which holds seconds or a date; 0 if it holds neither."""
     try:
         seconds = float(value)
     except ValueError:

@@ -1,11 +1,11 @@
-"""The journal of verdicts: what a judge was paid for, on disk before the next question is heard.
+"""The journal of verdicts: each paid verdict is on disk before the next one is processed.
 
-The other files of a run come whole or not at all, which loses up to a shard of work in a kill; verdicts cost money. So
-they are appended to one file, a JSON line each, synced one by one. A kill in the middle of a write leaves at most a
-line without an end, which the next start cuts off. Every line carries a checksum of itself, so that anything else that
-happened to the file is named and not taken for a verdict.
+The other files of a run are written whole or not at all, which loses up to a shard of work when a run is killed. But
+verdicts cost money, so they are appended to one file, one JSON line each, and synced one by one. A kill in the middle
+of a write leaves at most one incomplete line, which the next start cuts off. Every line carries its own checksum, so
+any other damage is reported instead of read as a verdict.
 
-The order of lines is that of the answers, and so by chance; :meth:`Verdicts.table` is not.
+Lines are in the order in which answers arrive, which varies; the order of :meth:`VerdictJournal.table` is fixed.
 """
 
 from __future__ import annotations
@@ -37,20 +37,20 @@ SCHEMA = {
     "tokens_out": pl.Int64,
     "cost": pl.Float64,
 }
-"""Columns of :meth:`Verdicts.table`."""
+"""Columns of :meth:`VerdictJournal.table`."""
 
 Pair = tuple[str, str]
 
 
-class Verdicts:
-    """A journal that one process appends to, made by :meth:`open`; leaving its context closes it.
+class VerdictJournal:
+    """A journal that one process appends to, opened by :meth:`open`. Leaving its context closes it.
 
     Its length is the number of pairs that have a verdict.
 
     Attributes
     ----------
     spent : float
-        Cost of all its lines.
+        Total cost of its lines.
     """
 
     def __init__(self, path: Path, file: FileIO, lines: Iterable[tuple[Pair, Verdict]]) -> None:
@@ -59,16 +59,16 @@ class Verdicts:
         self._verdicts: dict[Pair, Verdict] = {}
         self.spent = 0.0
         for pair, verdict in lines:
-            self._take(pair, verdict)
+            self._add(pair, verdict)
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        """Open a journal, or begin one.
+        """Opens a journal, or starts a new one.
 
         Parameters
         ----------
         path
-            The file, in a folder that is there. What follows its last line end is cut off.
+            The file, in an existing folder. An incomplete last line is cut off.
 
         Raises
         ------
@@ -76,7 +76,7 @@ class Verdicts:
             A line is damaged, or the file cannot be read or written.
         """
         lines = []
-        whole = 0
+        complete_bytes = 0
         try:
             path.touch()
             sync_folder(path.parent)
@@ -84,9 +84,9 @@ class Verdicts:
                 for number, line in enumerate(file, 1):
                     if line.endswith(b"\n"):
                         lines.append(_read(line, path, number))
-                        whole += len(line)
+                        complete_bytes += len(line)
             journal = path.open("ab", buffering=0)
-            journal.truncate(whole)
+            journal.truncate(complete_bytes)
         except OSError as error:
             raise RunError(f"cannot be opened as a journal of verdicts: {error.strerror}", path=path) from error
         return cls(path, journal, lines)
@@ -103,18 +103,18 @@ class Verdicts:
         return len(self._verdicts)
 
     def get(self, query_id: str, passage_id: str) -> Verdict | None:
-        """The first verdict on a pair, None where there is none yet."""
+        """Returns the first verdict on a pair, or None if there is none yet."""
         return self._verdicts.get((query_id, passage_id))
 
     def append(self, question: Question, verdict: Verdict) -> None:
-        """Writes a verdict down; on return it survives anything that the disk survives.
+        """Appends a verdict, which is synced to disk on return.
 
-        A second verdict on a pair is written too, for what it cost, and changes nothing else.
+        A second verdict on a pair only adds its cost.
 
         Raises
         ------
         RunError
-            It cannot be written, the disk is full; nothing is left of it.
+            The verdict cannot be written, for example because the disk is full; no part of it stays in the file.
         """
         pair = question.query_id, question.passage_id
         line = _line(pair, verdict)
@@ -125,25 +125,25 @@ class Verdicts:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fsync(descriptor)
         except OSError as error:
-            with contextlib.suppress(OSError):  # part of a line would damage the next one
+            with contextlib.suppress(OSError):  # a partial line would damage the next one
                 self._file.truncate(before)
             message = f"cannot be written: {error.strerror}; free the disk and start again to continue"
             raise RunError(message, path=self._path) from error
-        self._take(pair, verdict)
+        self._add(pair, verdict)
 
     def close(self) -> None:
-        """Closes the file; everything is on disk already."""
+        """Closes the file. Every verdict is on disk already."""
         self._file.close()
 
     def table(self) -> pl.DataFrame:
-        """The verdicts, one a pair, by query and passage: the same whatever the order of the answers."""
+        """Returns the verdicts, one per pair, sorted by query and passage, whatever the order of the answers."""
         rows = [
             {"query_id": query, "passage_id": passage, **asdict(verdict)}
             for (query, passage), verdict in sorted(self._verdicts.items(), key=lambda item: item[0])
         ]
         return pl.DataFrame(rows, SCHEMA, orient="row")
 
-    def _take(self, pair: Pair, verdict: Verdict) -> None:
+    def _add(self, pair: Pair, verdict: Verdict) -> None:
         self._verdicts.setdefault(pair, verdict)
         self.spent += verdict.cost
 
@@ -160,7 +160,7 @@ def _read(line: bytes, path: Path, number: int) -> tuple[Pair, Verdict]:
             raise ValueError
         return (content.pop("query_id"), content.pop("passage_id")), Verdict(**content)
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError, TeacherError):
-        message = "has been changed or damaged; delete the line to have its question asked again"
+        message = "has been changed or damaged; delete the line to ask its question again"
         raise RunError(message, path=path, line=number) from None
 
 

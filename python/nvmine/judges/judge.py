@@ -1,12 +1,13 @@
-"""Judges: who says whether a mined passage answers its query after all, and so is a false negative.
+"""Judges: anything that decides whether a mined passage is relevant to its query, and so is a false negative.
 
-A score cannot tell a hard negative from a positive that nobody labelled; reading both can. Language models do that well
-enough that retrievers trained on what they relabel are better (RLHN: Thakur et al. 2025, arXiv 2505.16967). Here is
-what every judge shares: the question, the prompt that puts it to a model, the reading of the answer, the verdict; and
-the judge that is any callable. A model behind an HTTP endpoint is :class:`~nvmine.judges.chat.ChatJudge`.
+A score cannot tell a hard negative from a positive that nobody labelled, but reading both texts can. Language models do
+this well: retrievers get better when they are trained on data relabelled by them (RLHN: Thakur et al. 2025, arXiv
+2505.16967). This module holds what all judges share: the question, the prompt that puts it to a model, the parser of
+the answer, and the verdict. It also holds the judge that calls a function. A model behind an HTTP endpoint is
+:class:`~nvmine.judges.chat.ChatJudge`.
 
-A judge costs money or hours for each pair: give it the suspected ones. Prefer a stricter ceiling where candidates
-abound and one lost hard negative does no harm.
+Judging costs money or hours, pair by pair, so only pass suspicious pairs. If there are plenty of candidates and losing
+a hard negative does no harm, prefer a stricter ceiling.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from typing import Any, Literal, Protocol
 from nvmine.errors import TeacherError, quote, reason
 
 OnRelevant = Literal["drop", "relabel"]
-"""What becomes of a passage that is found relevant: no negative, or a positive too."""
+"""What happens to a relevant passage: "drop" only removes it from the negatives, "relabel" makes it a positive too."""
 
 _LONGEST_ANSWER = 1000
-# Up to here floats hold every whole number.
+# Floats represent every whole number up to here.
 _LARGEST = 2**53
-# A guide to what an answer holds; some queries have hundreds.
+# A few positives show what an answer looks like; some queries have hundreds.
 _SHOWN_POSITIVES = 3
 
 PROMPT = """\
@@ -46,14 +47,14 @@ Reply with one JSON object and nothing else: {"relevant": true} or {"relevant": 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Whether one passage answers one query.
+    """The question whether a passage is relevant to a query.
 
     Parameters
     ----------
     query_id, passage_id
-        Their ids.
+        Ids of the query and the passage.
     query, passage
-        Their texts.
+        Texts of the query and the passage.
     positives
         Texts of the query's positives.
     """
@@ -67,23 +68,23 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a judge says to one question, and what that cost.
+    """A judge's answer to a question, and its cost.
 
     Parameters
     ----------
     relevant
-        The passage answers the query: it is a false negative.
+        Whether the passage is relevant to the query, and so a false negative.
     answer
-        What the model wrote, cut at 1000 characters.
+        The text that the model wrote, truncated to 1000 characters.
     tokens_in, tokens_out
-        Tokens read and written for it, at least 0, repeated attempts included.
+        Number of tokens read and written, at least 0, including retries.
     cost
-        In the currency of the judge's prices, at least 0.
+        Cost in the currency of the judge's prices, at least 0.
 
     Raises
     ------
     TeacherError
-        A field is of another type or out of range.
+        A field has another type or is out of range.
     """
 
     relevant: bool
@@ -95,7 +96,7 @@ class Verdict:
     def __post_init__(self) -> None:
         if not isinstance(self.relevant, bool) or not isinstance(self.answer, str):
             kinds = f"{type(self.relevant).__name__} and {type(self.answer).__name__}"
-            raise TeacherError(f"a verdict is a bool and a text, not {kinds}")
+            raise TeacherError(f"a verdict needs a bool and a text, not {kinds}")
         for name in ("tokens_in", "tokens_out", "cost"):
             value = getattr(self, name)
             expected = int | float if name == "cost" else int
@@ -108,40 +109,40 @@ class Judge(Protocol):
     """Anything that answers questions."""
 
     def describe(self) -> dict[str, Any]:
-        """Everything that changes verdicts, ready for JSON; no secret, and nothing of speed, patience or cost."""
+        """Returns everything that changes verdicts, ready for JSON: no secrets, and no settings of speed or cost."""
         ...
 
     def ask(self, questions: Sequence[Question], answered: Callable[[int, Verdict], None]) -> None:
-        """Answer questions.
+        """Answers questions.
 
         Parameters
         ----------
         questions
-            Any number of them.
+            Any number of questions.
         answered
-            Called in the caller's thread with a question's number and its verdict, once a question, as soon as the
-            verdict is there, in any order.
+            Called in the caller's thread with the number of a question and its verdict: once per question, as soon as
+            the verdict is known, in any order.
 
         Raises
         ------
         TeacherError
-            A question cannot be answered; every verdict that was paid for has been handed over before.
+            A question cannot be answered. Every verdict that was paid for has been passed to `answered` before.
         """
         ...
 
 
 class CallableJudge:
-    """A judge that is a function: a model in this process, a table of labels, a rule.
+    """A judge that calls a function: a model in this process, a table of labels, or a rule.
 
     Parameters
     ----------
     name
-        What the run folder calls it.
+        Name of the judge in the run folder.
     decide
-        Takes a question and says whether the passage answers the query, as a bool or a whole verdict.
-        :class:`Prompt` and :func:`read_answer` are there for a language model's.
+        Takes a question and returns whether the passage is relevant, as a bool or a :class:`Verdict`. For a language
+        model, use :class:`Prompt` and :func:`read_answer`.
     version
-        Anything that changes with the verdicts of `decide`: a run is not continued under another one.
+        A text that changes whenever the verdicts of `decide` do. A run is not continued with another version.
     """
 
     def __init__(self, name: str, decide: Callable[[Question], bool | Verdict], *, version: str = "") -> None:
@@ -150,28 +151,28 @@ class CallableJudge:
         self._version = version
 
     def describe(self) -> dict[str, Any]:
-        """Everything that changes verdicts as far as is known here, ready for JSON."""
+        """Returns what identifies the function and changes its verdicts, ready for JSON."""
         return {"kind": "callable", "name": self._name, "version": self._version}
 
     def ask(self, questions: Sequence[Question], answered: Callable[[int, Verdict], None]) -> None:
-        """Answer questions, in order; as :meth:`Judge.ask`.
+        """Answers questions in order, as :meth:`Judge.ask`.
 
         Raises
         ------
         TeacherError
-            The function raises, or gives neither a bool nor a :class:`Verdict`; names the query.
+            The function raises, or returns neither a bool nor a :class:`Verdict`; the error names the query.
         """
         for number, question in enumerate(questions):
             try:
                 decision = self._decide(question)
-            except Exception as error:  # whatever the function raises, the caller gets one kind
+            except Exception as error:  # the function may raise anything; the caller gets one type
                 message = f"judge {quote(self._name)} fails on passage {quote(question.passage_id)} ({reason(error)})"
                 raise TeacherError(message, query=question.query_id) from error
             if isinstance(decision, bool):
                 decision = Verdict(decision, "")
             if not isinstance(decision, Verdict):
                 raise TeacherError(
-                    f"judge {quote(self._name)} gives a {type(decision).__name__} for passage"
+                    f"judge {quote(self._name)} returned a {type(decision).__name__} for passage"
                     f" {quote(question.passage_id)}; expected a bool or a Verdict",
                     query=question.query_id,
                 )
@@ -180,17 +181,17 @@ class CallableJudge:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What a language model is asked.
+    """The prompt of a language model.
 
-    Texts of a corpus may come from anyone, so each is put in as a JSON string, the positives as an array of them: no
-    text can end its own quotation. What is put in is not searched for placeholders again.
+    Texts of a corpus may come from anyone, so each is inserted as a JSON string, and the positives as a JSON array. No
+    text can end its own quotation, and placeholders inside inserted texts are not replaced.
 
     Parameters
     ----------
     template
-        A text with ``{query}``, ``{passage}`` and, where wanted, ``{positives}``; other braces stay as they are.
+        A text with ``{query}``, ``{passage}`` and optionally ``{positives}``. Other braces stay as they are.
     max_chars
-        Characters of each text that are shown, at least 1; of the positives, the first three are.
+        Number of characters of each text to show, at least 1. At most three positives are shown.
 
     Raises
     ------
@@ -203,17 +204,17 @@ class Prompt:
 
     def __post_init__(self) -> None:
         if self.max_chars < 1:
-            raise TeacherError(f"is {self.max_chars}, must be at least 1", argument="max_chars")
+            raise TeacherError(f"must be at least 1, not {self.max_chars}", argument="max_chars")
         found = set(_PLACEHOLDER.findall(self.template))
         if not {"query", "passage"} <= found <= {"query", "passage", "positives"}:
             names = ", ".join(map(quote, sorted(found))) or "none"
             raise TeacherError(
-                f"must name {{query}} and {{passage}}, may name {{positives}}, and no other; it names {names}",
+                f"must contain {{query}} and {{passage}}, and may contain {{positives}}, but contains {names}",
                 argument="prompt",
             )
 
     def fill(self, question: Question) -> str:
-        """Put a question into words."""
+        """Returns the prompt for a question."""
         texts = {
             "query": self._quoted(question.query),
             "passage": self._quoted(question.passage),
@@ -230,10 +231,11 @@ _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
 def read_answer(answer: str) -> bool | None:
-    """Give the verdict in a model's answer, None where it holds none or two.
+    """Returns the verdict in a model's answer, or None if it contains none or two different ones.
 
-    A verdict is a JSON object with a boolean ``relevant``, anywhere in the last 20,000 characters, or else a yes or no
-    that the text begins with. What a reasoning model thinks aloud, up to ``</think>``, does not count.
+    A verdict is a JSON object with a boolean ``relevant``, anywhere in the last 20,000 characters. Without such an
+    object, it is a yes or no at the start of the text. The thoughts of a reasoning model, up to ``</think>``, do not
+    count.
 
     Examples
     --------
@@ -257,10 +259,10 @@ def read_answer(answer: str) -> bool | None:
 
 
 _DECODER = json.JSONDecoder()
-# Trying every brace takes the square of the length; a model that thinks aloud comes to its verdict at the end.
+# Trying every brace takes time quadratic in the length. A reasoning model gives its verdict at the end.
 _LONGEST_READ = 20_000
 
 
 def _text(text: str) -> str:
-    """`text` with U+FFFD for each half of a surrogate pair, which no encoding can write."""
+    """Returns `text` with U+FFFD for each lone surrogate, which no encoding can represent."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

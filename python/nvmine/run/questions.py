@@ -12,7 +12,7 @@ from nvmine.data import Dataset
 from nvmine.errors import TeacherError, quote
 from nvmine.files import read_table
 from nvmine.judges import ChatJudge, Judge, Question, Verdict
-from nvmine.judges.journal import SCHEMA, Verdicts
+from nvmine.judges.journal import SCHEMA, VerdictJournal
 from nvmine.run.store.folder import VERDICTS
 from nvmine.run.store.workspace import Workspace
 
@@ -57,7 +57,7 @@ class JudgeSession:
     @contextmanager
     def opened(self) -> Iterator[None]:
         """Opens the journal; questions may be asked meanwhile."""
-        with Verdicts.open(self._path) as self._journal:
+        with VerdictJournal.open(self._path) as self._journal:
             self._known.update(self._read(self._journal.table()))
             if isinstance(self._judge, ChatJudge):
                 # Its caps hold for the whole run.
