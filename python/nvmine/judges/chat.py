@@ -204,7 +204,7 @@ class ChatJudge:
         if left:
             raise TeacherError(
                 f"the cap is reached: {self.asked} questions are answered, {left} are left, and the cost so far is"
-                f" {self.spent:.6g}; run it again with a higher cap to continue, and nothing is asked twice",
+                f" {self.spent:.6g}; start again with a higher cap to continue, and nothing is asked twice",
                 argument="max_cost" if stop.is_set() else "max_questions",
             )
 
@@ -239,7 +239,7 @@ class ChatJudge:
         raise TeacherError(
             f"model {quote(self._model)} gave no verdict on passage {quote(question.passage_id)} in"
             f" {self._retries + 1} attempts; the last time, {failure}."
-            " Fix the cause and run it again to continue from here",
+            " Fix the cause and start again to continue from here",
             query=question.query_id,
         )
 

@@ -1,10 +1,12 @@
 """What a run expects of a teacher and of a rescorer.
 
-A teacher scores passages for queries in one of five forms, each of which a run stores and searches in its own way. It
-is recognised by its methods alone, so a class of yours needs no base class. Most teachers from outside this package are
-a :class:`TextEncoder`; a function becomes one with :class:`~nvmine.teachers.callables.Encoder`.
+A teacher scores passages for queries in one of five forms, each of which a run stores and searches in its own way. The
+forms are protocols, so a class of yours needs no base class. It is usually a :class:`TextEncoder`; a function becomes
+one with :class:`~nvmine.teachers.callables.Encoder`.
 
-Every form has `describe`. A run stores the description and only continues work that has the same one.
+Every form has `describe`. A run keeps the description, and only continues work that has the same one. Its ``kind``
+tells the forms apart: "vectors", "random", "bm25" and "ranked" belong to the teachers of this package, and every other
+kind is a text encoder.
 """
 
 from __future__ import annotations
