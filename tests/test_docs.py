@@ -23,12 +23,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 import typer
 from typer.testing import CliRunner
 
 import nvmine
-import polars as pl
 from chat_server import NO, ChatServer
 from nvmine.cli import app
 from nvmine.errors import MissingExtraError

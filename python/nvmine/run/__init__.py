@@ -1,8 +1,6 @@
 """Runs: the stages put together, and the folder they write."""
 
 from nvmine.run.agreement import agreement, agreement_text
-from nvmine.run.backends import Teacher
-from nvmine.run.candidates.rescoring import Rescorer
 from nvmine.run.ensemble import ensemble_runs
 from nvmine.run.filter import filter_run
 from nvmine.run.judge import judge_run
@@ -10,6 +8,7 @@ from nvmine.run.mine import mine_dataset
 from nvmine.run.proof.check import Summary, check_run
 from nvmine.run.proof.summary import summary_text
 from nvmine.run.store.folder import Run, open_run
+from nvmine.teachers import Rescorer, Teacher
 
 __all__ = [
     "Rescorer",

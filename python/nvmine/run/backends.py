@@ -28,9 +28,7 @@ from nvmine.run.store.records import TeacherRecord
 from nvmine.run.store.storage import inside, mapped
 from nvmine.run.store.workspace import Workspace, shard_ranges
 from nvmine.search import ExactSearch, ExhaustiveSearcher, ListedSearch, ScoredSearch
-from nvmine.teachers import Bm25Teacher, DenseTeacher, Encoder, RandomTeacher, RankedTeacher, VectorsTeacher
-
-Teacher = Bm25Teacher | DenseTeacher | Encoder | RandomTeacher | RankedTeacher | VectorsTeacher
+from nvmine.teachers import Bm25Teacher, DenseTeacher, RandomTeacher
 
 Int64Array = npt.NDArray[np.int64]
 Float32Array = npt.NDArray[np.float32]

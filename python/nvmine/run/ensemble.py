@@ -25,7 +25,6 @@ from nvmine.files import read_table
 from nvmine.inputs.numbers import thread_count, whole_number
 from nvmine.mining import mine
 from nvmine.negatives import Negatives
-from nvmine.run.backends import Teacher
 from nvmine.run.candidates.block import CandidateBlock, joined
 from nvmine.run.candidates.labels import Labels
 from nvmine.run.progress import Progress
@@ -38,6 +37,7 @@ from nvmine.run.store.records import SearchRecord, TeacherRecord
 from nvmine.run.store.storage import inside
 from nvmine.run.store.texts import store_texts, stored_dataset
 from nvmine.run.store.workspace import PASSAGES, TEXTS, Workspace, open_workspace
+from nvmine.teachers import Teacher
 
 Int64Array = npt.NDArray[np.int64]
 

@@ -14,15 +14,14 @@ from nvmine.ensemble import Duplicates, How
 from nvmine.errors import PolicyError, SearchError
 from nvmine.inputs.numbers import thread_count
 from nvmine.policy import Policy, PolicyFields, takes_policy_fields
-from nvmine.run.backends import SearchOptions, Teacher
-from nvmine.run.candidates.rescoring import Rescorer
+from nvmine.run.backends import SearchOptions
 from nvmine.run.candidates.search import RelabelRules
 from nvmine.run.ensemble import mine_ensemble
 from nvmine.run.progress import Progress
 from nvmine.run.single import Work
 from nvmine.run.store.folder import Run
 from nvmine.search import FaissOptions, parse_memory
-from nvmine.teachers import CrossEncoderTeacher, open_teacher
+from nvmine.teachers import CrossEncoderTeacher, Rescorer, Teacher, open_teacher
 
 
 @takes_policy_fields

@@ -13,9 +13,9 @@ from pathlib import Path
 from nvmine.data import Dataset
 from nvmine.errors import PolicyError, SearchError
 from nvmine.policy import Policy
-from nvmine.run.backends import SearchOptions, Stored, StoreJob, Teacher, backend_of, exhaustive_search, stored_vectors
+from nvmine.run.backends import SearchOptions, Stored, StoreJob, backend_of, exhaustive_search, stored_vectors
 from nvmine.run.candidates.labels import Labels
-from nvmine.run.candidates.rescoring import RescoredSearch, Rescorer, discard_scores
+from nvmine.run.candidates.rescoring import RescoredSearch, discard_scores
 from nvmine.run.candidates.search import CandidateSearch, RelabelRules
 from nvmine.run.progress import Progress
 from nvmine.run.shards import mine_all, search_all
@@ -25,6 +25,7 @@ from nvmine.run.store.records import SearchRecord, TeacherRecord
 from nvmine.run.store.texts import store_texts
 from nvmine.run.store.workspace import Workspace, open_workspace
 from nvmine.search import FaissOptions, FaissSearch, Searcher
+from nvmine.teachers import Rescorer, Teacher
 
 
 def refuse_ceiling(wanted: Manifest) -> None:

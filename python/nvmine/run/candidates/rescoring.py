@@ -7,8 +7,7 @@ a query whose candidates are all rejected stays short; a greater depth helps.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +18,7 @@ from nvmine.files import array_writer
 from nvmine.run.store.storage import mapped
 from nvmine.run.store.workspace import Workspace
 from nvmine.search import Candidates, Searcher
+from nvmine.teachers import Rescorer
 
 Int64Array = npt.NDArray[np.int64]
 Float32Array = npt.NDArray[np.float32]
@@ -26,16 +26,6 @@ Float32Array = npt.NDArray[np.float32]
 # Pairs scored and stored together: a killed run repeats at most so many.
 PAIRS_AT_ONCE = 32768
 _FOLDER = "rescored"
-
-
-class Rescorer(Protocol):
-    """Whatever scores pairs of a query and a passage."""
-
-    def score(self, pairs: Sequence[tuple[str, str]], *, done: Callable[[int], object] | None = None) -> Float32Array:
-        """The score of each (query, passage) pair."""
-
-    def describe(self) -> dict[str, Any]:
-        """Everything that changes the scores, ready for JSON."""
 
 
 class RescoredSearch:
