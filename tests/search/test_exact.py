@@ -130,10 +130,14 @@ def test_vectors_that_are_not_finite_are_named(value: float, side: str) -> None:
 @pytest.mark.parametrize(
     ("build", "error", "message"),
     [
-        (lambda: Vectors([]), ShapeError, "no vectors"),
-        (lambda: Vectors([np.zeros(3, np.float32)]), ShapeError, "shard 0 has shape"),
-        (lambda: Vectors([np.zeros((2, 3), np.float32), np.zeros((2, 4), np.float32)]), ShapeError, "shard 1"),
-        (lambda: Vectors([np.zeros((2, 3))]), DtypeError, "float64"),
+        (lambda: Vectors([]), ShapeError, "vectors has no shards"),
+        (lambda: Vectors([np.zeros(3, np.float32)]), ShapeError, r"vectors has shape \(3,\), expected"),
+        (
+            lambda: Vectors([np.zeros((2, 3), np.float32), np.zeros((2, 4), np.float32)], name="corpus"),
+            ShapeError,
+            "shard 1 of corpus has dimension 4, but shard 0 has 3",
+        ),
+        (lambda: Vectors([np.zeros((2, 3))]), DtypeError, "vectors has type float64"),
         (
             lambda: ExactSearch(Vectors([vectors(1, 3)]), Vectors([vectors(1, 4)]), memory=MEMORY),
             ShapeError,

@@ -126,7 +126,7 @@ def test_rows_without_ids_are_matched_by_the_order_of_the_query_file(tmp_path: P
     np.testing.assert_array_equal(found.queries(range(2)), QUERIES[[1, 3]].astype(np.float32))
     with pytest.raises(DataError, match=r"queries.npy: holds 4 vectors, expected one for each of 2 queries, in their"):
         teacher.of(dataset(2))
-    with pytest.raises(DataError, match=r"4 vectors, expected one for each of 2 queries, or for the 5 of their file"):
+    with pytest.raises(DataError, match=r"4 vectors, expected one for each of 2 queries, or for each of the 5 in"):
         teacher.of(dataset(2, 9, Taken(np.array([1, 3]), 5)))
     with pytest.raises(DataError, match=r"passages.npy: holds 9 vectors, expected one for each of 8 passages"):
         teacher.of(dataset(passages=8))

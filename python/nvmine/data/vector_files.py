@@ -1,11 +1,11 @@
-"""Files of vectors that others computed: ``.npy``, ``.safetensors`` and ``.parquet``, a row a text.
+"""Files of vectors that were computed elsewhere: ``.npy``, ``.safetensors`` and ``.parquet``, one row per text.
 
-Whatever the file, the vectors end up as one memory-mapped array, of which only the rows that are asked for come into
-memory. npy and safetensors are mapped where they lie. Parquet is compressed and cannot be; its column is unpacked once,
-batch by batch, into a file without a name in the folder for temporary files (``TMPDIR``), which needs room for the
-vectors and is gone with the process. Prefer npy for large collections, and Parquet where rows should be found by id.
+The vectors of every format become one memory-mapped array, of which only the requested rows are brought into memory.
+npy and safetensors files are mapped directly. Parquet is compressed, so its column is unpacked once, batch by batch,
+into an unnamed file in the folder for temporary files (``TMPDIR``). That folder needs room for the vectors; the file
+is gone when the process ends. Prefer npy for large collections, and Parquet if rows should be found by id.
 
-Nothing here unpickles, and no size that a header claims is believed before the file has it.
+Nothing is unpickled here, and a size in a header is not trusted before it has been compared with the file.
 """
 
 from __future__ import annotations
@@ -29,24 +29,24 @@ from nvmine.inputs.foreign import Array, Bfloat16
 
 Int64Array = npt.NDArray[np.int64]
 
-# A column `query` beside vectors holds texts.
+# A column `query` beside vectors holds texts, not ids.
 _IDS = ("_id", "id", *(name for name in (*columns.QUERY, *columns.PASSAGE) if name != "query"))
 _BATCH = 64 * 2**20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VectorFile:
-    """An opened file.
+    """An opened file of vectors.
 
     Parameters
     ----------
     path
         The file.
     vectors
-        ``(rows, dimension)``, memory-mapped: float16, bfloat16 (its bits, see :mod:`nvmine.inputs.foreign`), float32, or, from
-        npy and safetensors, float64. Not looked at yet: they may hold NaN.
+        ``(rows, dimension)``, memory-mapped: float16, bfloat16 (as its bits, see :mod:`nvmine.inputs.foreign`), float32
+        or, from npy and safetensors, float64. The values have not been checked; they may be NaN.
     ids
-        Of the rows, as text, each once; None where the file has none.
+        Unique ids of the rows, as text; None if the file has no ids.
     """
 
     path: Path
@@ -54,21 +54,26 @@ class VectorFile:
     ids: pl.Series | None
 
     def rows_of(self, wanted: Sequence[str], what: str, taken: Taken | None = None) -> Int64Array:
-        """The rows of some ids: found by id where the file has ids, and else by their place.
+        """Returns the row numbers of some ids: by id if the file has ids, else by position.
 
         Parameters
         ----------
         wanted
-            All ids of a side of a dataset, in its order.
+            All query ids or all passage ids of a dataset, in its order.
         what
-            What they are, for messages.
+            What the ids name, for messages: ``"queries"`` or ``"passages"``.
         taken
-            Where they come from a longer file. One row for each of that file's will do too.
+            Which rows of a longer file of texts the dataset took, if it took some. A file without ids may then have
+            one row for each text of that file.
+
+        Returns
+        -------
+        int64 of shape (len(wanted),).
 
         Raises
         ------
         DataError
-            An id is not in the file; or it has no ids, and another number of rows.
+            An id is not in the file; or the file has no ids and the wrong number of rows.
         """
         if self.ids is not None:
             return self._found(wanted, what)
@@ -76,10 +81,10 @@ class VectorFile:
             return np.arange(len(wanted))
         if taken is not None and len(self.vectors) == taken.of:
             return taken.rows
-        among = "" if taken is None else f", or for the {taken.of} of their file"
+        among = "" if taken is None else f", or for each of the {taken.of} in their file"
         raise DataError(
             f"holds {len(self.vectors)} vectors, expected one for each of {len(wanted)} {what}{among}, in their order;"
-            f" or give Parquet with a column of ids ({', '.join(_IDS[:3])}, …), by which rows are found",
+            f" or use Parquet with a column of ids ({', '.join(_IDS[:3])}, …), so that rows are found by id",
             path=self.path,
         )
 
@@ -89,32 +94,33 @@ class VectorFile:
         missing = found["row"].is_null().arg_true()
         if len(missing):
             message = f"no vector for {len(missing)} of {len(wanted)} {what}, first {quote(wanted[missing[0]])}"
-            raise DataError(f"{message}; add its row, or leave out the ids to go by the order", path=self.path)
+            raise DataError(f"{message}; add the rows, or remove the ids to match rows by order", path=self.path)
         return found["row"].to_numpy()
 
 
 def open_vectors(path: Path) -> VectorFile:
-    """Open a file by its suffix.
+    """Opens a file of vectors according to its suffix.
 
     Parameters
     ----------
     path
-        ``.npy``, of two dimensions. ``.safetensors``, with one tensor of two dimensions or one named ``embeddings``.
-        ``.parquet``, with one column of lists of floats, all of one length, and perhaps one of ids; other columns are
-        not read.
+        ``.npy`` with two dimensions; ``.safetensors`` with one two-dimensional tensor, or one named ``embeddings``; or
+        ``.parquet`` with one column of lists of floats, all of the same length, and optionally a column of ids. Other
+        columns are not read.
 
     Raises
     ------
     DataError
-        The file is missing, damaged, empty or ambiguous, holds a null, lists of different lengths or an id twice.
+        The file is missing, damaged, empty or ambiguous, or it holds a null, lists of different lengths, or a repeated
+        id.
     DtypeError
-        It holds something else than vectors of floats.
+        The file does not hold vectors of floats.
     MissingExtraError
-        safetensors is needed and not installed.
+        safetensors is needed but not installed.
     """
     opener = _OPENERS.get(path.suffix.lower())
     if opener is None:
-        raise DataError(f"unknown kind of file; vectors are read from {', '.join(_OPENERS)}", path=path)
+        raise DataError(f"unknown kind of file; expected vectors in one of {', '.join(_OPENERS)}", path=path)
     if not path.is_file():
         raise DataError("no such file", path=path)
     return opener(path)
@@ -123,8 +129,8 @@ def open_vectors(path: Path) -> VectorFile:
 def _open_npy(path: Path) -> VectorFile:
     try:
         vectors = np.asarray(np.lib.format.open_memmap(path, mode="r"))
-    except Exception as error:  # a header from outside can fail in any way, from its parser to the mapping
-        reason = f"is no npy file that can be mapped ({error}); write it with numpy.save, of numbers alone"
+    except Exception as error:  # an untrusted header can fail in any way, from its parser to the mapping
+        reason = f"cannot be mapped as an npy file ({error}); write it with numpy.save, from an array of numbers"
         raise DataError(reason, path=path) from error
     _check_shape(vectors.shape, path)
     if vectors.dtype.kind != "f" or vectors.dtype.itemsize > 8:
@@ -135,7 +141,7 @@ def _open_npy(path: Path) -> VectorFile:
 def _open_safetensors(path: Path) -> VectorFile:
     library = require("safetensors", extra="dense")
     try:
-        # This reads the header and holds it against the size of the file.
+        # Opening reads the header and checks it against the size of the file.
         with library.safe_open(path, framework="numpy") as file:
             names = list(file.keys())
     except (library.SafetensorError, OSError) as error:
@@ -143,7 +149,7 @@ def _open_safetensors(path: Path) -> VectorFile:
     if len(names) != 1 and "embeddings" not in names:
         listed = ", ".join(map(quote, names)) or "none"
         raise DataError(f"expected one tensor, or one named 'embeddings'; the tensors are: {listed}", path=path)
-    # The library has no bfloat16 for numpy, so the tensor is mapped by its place, which is in the header.
+    # The library cannot give bfloat16 to numpy, so the tensor is mapped here, at the offset that the header names.
     with path.open("rb") as raw:
         length = int.from_bytes(raw.read(8), "little")
         tensor = json.loads(raw.read(length))[names[0] if len(names) == 1 else "embeddings"]
@@ -158,7 +164,7 @@ def _open_safetensors(path: Path) -> VectorFile:
 
 def _check_shape(shape: tuple[int, ...], path: Path) -> None:
     if len(shape) != 2 or 0 in shape:
-        raise DataError(f"has shape {shape}, expected (rows, dimension), at least 1 of each", path=path)
+        raise DataError(f"has shape {shape}, expected (rows, dimension), both at least 1", path=path)
 
 
 def _open_parquet(path: Path) -> VectorFile:
@@ -181,20 +187,20 @@ def _open_parquet(path: Path) -> VectorFile:
 
 def _ids(column: pl.Series, path: Path) -> pl.Series:
     if not (column.dtype.is_integer() or column.dtype == pl.String):
-        message = f"holds {column.dtype}, expected ids, whole numbers or String; cast or rename the column"
+        message = f"holds {column.dtype}, expected ids (whole numbers or String); cast or rename the column"
         raise DtypeError(message, path=path, column=column.name)
     if column.null_count():
         row = column.is_null().arg_true()[0]
         raise DataError("the id is null", path=path, column=column.name, row=row)
     again = (~column.is_first_distinct()).arg_true()
     if len(again):
-        message = f"id {quote(str(column[again[0]]))} was already used; keep one vector of each"
+        message = f"id {quote(str(column[again[0]]))} was already used; keep one vector for each id"
         raise DataError(message, path=path, column=column.name, row=again[0])
     return column.cast(pl.String)
 
 
 def _unpacked(plan: pl.LazyFrame, path: Path) -> Array:
-    """A column of lists of floats as an array in a file without a name."""
+    """Returns a column of lists of floats as an array, mapped from an unnamed file."""
     first = plan.head(1).collect().to_series()
     dimension = first.list.len()[0] if len(first) else 0
     if not dimension:
@@ -207,7 +213,7 @@ def _unpacked(plan: pl.LazyFrame, path: Path) -> Array:
         try:
             file.write(_values(lists.to_series(), dimension, rows, path).data)
         except (DataError, OSError) as error:
-            # Polars before 2.0 would pass on no more than the text.
+            # Kept, because Polars before 2.0 passes on only the text of an exception.
             wrong.append(error)
         rows += len(lists)
         return bool(wrong)
@@ -226,7 +232,7 @@ def _unpacked(plan: pl.LazyFrame, path: Path) -> Array:
 
 
 def _values(lists: pl.Series, dimension: int, row: int, path: Path) -> Array:
-    """The numbers of some lists, the first of which is in a row of the file."""
+    """Returns the numbers of some lists, the first of which is row `row` of the file."""
     lengths = lists.list.len()
     odd = (lengths.fill_null(0) != dimension).arg_true()
     if len(odd):
@@ -236,7 +242,7 @@ def _values(lists: pl.Series, dimension: int, row: int, path: Path) -> Array:
     values = lists.explode()
     if values.null_count():
         place = values.is_null().arg_true()[0] // dimension
-        raise DataError("a null among the numbers", path=path, row=row + place)
+        raise DataError("one of the numbers is null", path=path, row=row + place)
     return values.to_numpy()
 
 

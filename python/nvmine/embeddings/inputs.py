@@ -7,31 +7,28 @@ from typing import Any
 import numpy as np
 
 from nvmine.data import Vectors
-from nvmine.errors import DtypeError, IdError, ShapeError
-from nvmine.inputs.foreign import Bfloat16, to_numpy, type_name
+from nvmine.errors import IdError, ShapeError
+from nvmine.inputs.foreign import to_numpy
 from nvmine.inputs.rows import Rows, offsets_of, read_rows, signed
 
 
 def read_vectors(name: str, data: Any) -> Vectors:
-    """A matrix of vectors, or a sequence of such shards.
+    """Returns a matrix of vectors, or a sequence of such matrices, as :class:`Vectors`.
+
+    Parameters
+    ----------
+    name
+        The argument that `data` was passed as, for messages.
+    data
+        An array or tensor of shape (rows, dimension), or a list or tuple of such shards.
 
     Raises
     ------
     ShapeError, DtypeError
-        The data have another number of dimensions or type.
+        The data cannot be read as arrays, or are not vectors; see :class:`Vectors`.
     """
     is_shards = isinstance(data, list | tuple) and bool(data) and all(getattr(part, "ndim", 0) == 2 for part in data)
-    shards = [to_numpy(name, part) for part in (data if is_shards else [data])]
-    for number, shard in enumerate(shards):
-        what = f"{name}, shard {number}," if is_shards else name
-        if shard.ndim != 2:
-            raise ShapeError(f"{what} has shape {shard.shape}, expected (rows, dimension)")
-        if shard.dtype not in (np.float16, np.float32) and not isinstance(shard, Bfloat16):
-            wanted = "float16, bfloat16 (torch) or float32"
-            raise DtypeError(f"{what} has type {type_name(shard)}, expected {wanted}; convert it with astype or to")
-        if shard.shape[1] != shards[0].shape[1]:
-            raise ShapeError(f"{what} has dimension {shard.shape[1]}, the first one {shards[0].shape[1]}")
-    return Vectors(shards)
+    return Vectors([to_numpy(name, part) for part in (data if is_shards else [data])], name=name)
 
 
 def read_passages(name: str, data: Any, queries: int, passages: int) -> Rows:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nvmine import _core
-from nvmine.data.vectors import Vectors, widened
+from nvmine.data.vectors import Vectors, as_float32
 from nvmine.errors import SearchError
 from nvmine.search.torch.product import Product
 from nvmine.search.torch.workers import WORKERS, Devices, search_on_devices
@@ -138,7 +138,7 @@ def search_blocks(
         search_on_devices(search, passages.blocks(width))
     else:
         for first, vectors in passages.blocks(width):
-            block = widened(vectors)
+            block = as_float32(vectors)
             for best, some in zip(bests, own, strict=True):
                 best.search(some, block, first, cosine=cosine, rounded=rounded, threads=threads)
     parts = [(*best.finish(), *best.outside(), *best.finish_kept()) for best in bests]

@@ -20,7 +20,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from nvmine.data.vectors import widened
+from nvmine.data.vectors import as_float32
 from nvmine.errors import TeacherError, quote, reason
 from nvmine.inputs.foreign import to_numpy, type_name
 from nvmine.teachers.models.outputs import check_similarity, finish_vectors, first_not_finite
@@ -182,7 +182,7 @@ def _numbers(name: str, function: Callable[[Any], Any], inputs: Sequence[Any], *
         expected = f"({len(inputs)},)" if ndim == 1 else f"({len(inputs)}, dimension)"
         raise TeacherError(f"{quote(name)} returned an array of shape {result.shape}, expected {expected}")
     with np.errstate(over="ignore"):  # float64 numbers beyond float32 are reported below
-        numbers = np.array(widened(result))
+        numbers = np.array(as_float32(result))
     row = first_not_finite(numbers)
     if row is not None:
         raise TeacherError(f"{quote(name)} returned NaN or infinity in float32", row=row)

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from nvmine.data import Dataset
 from nvmine.data.vector_files import VectorFile, open_vectors
-from nvmine.data.vectors import widened
+from nvmine.data.vectors import as_float32
 from nvmine.errors import ShapeError, TeacherError
 from nvmine.files import sha256_of
 from nvmine.teachers.models.outputs import check_similarity, finish_vectors, first_not_finite
@@ -111,7 +111,7 @@ class VectorsTeacher:
     def _read(self, file: VectorFile, rows: Int64Array) -> FloatArray:
         taken = file.vectors[rows]
         with np.errstate(over="ignore"):  # float64 numbers beyond float32 are reported below
-            vectors = widened(taken)
+            vectors = as_float32(taken)
         row = first_not_finite(vectors)
         if row is not None:
             message = "the vector holds NaN or infinity in float32; compute it again"
