@@ -1,4 +1,4 @@
-"""Small collections to read, whole or broken on purpose."""
+"""Small collections for the readers, intact or broken on purpose."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BEIR = {
 
 @pytest.fixture
 def beir_folder(tmp_path: Path) -> Callable[..., Path]:
-    """Writes a BEIR folder; arguments replace the content of files by name, None leaves a file out."""
+    """Returns a function that writes a BEIR folder; its argument replaces files by name, and None leaves a file out."""
 
     def write(changes: dict[str, str | bytes | None] | None = None) -> Path:
         folder = tmp_path / "beir"

@@ -14,7 +14,7 @@ Writer = Callable[..., Path]
 HEADER = "query-id\tcorpus-id\tscore\n"
 
 
-def test_small_folder(beir_folder: Writer) -> None:
+def test_a_folder_is_read(beir_folder: Writer) -> None:
     folder = beir_folder()
     data = read_beir(folder)
     assert data.name == str(folder)
@@ -26,7 +26,7 @@ def test_small_folder(beir_folder: Writer) -> None:
     assert data.positive_passages.tolist() == [1, 0]
 
 
-def test_queries_know_their_row_where_the_file_holds_others(beir_folder: Writer) -> None:
+def test_queries_know_their_row_if_the_file_holds_others(beir_folder: Writer) -> None:
     queries = '{"_id": "q3", "text": "unused"}\n\n{"_id": "q1", "text": "a"}\n{"_id": "q2", "text": "b"}\n'
     labels = HEADER + "q1\td1\t0\nq2\td2\t1\n"
     folder = beir_folder({"queries.jsonl": queries, "qrels/train.tsv": labels, "qrels/q1.tsv": HEADER + "q1\td1\t1\n"})
@@ -59,7 +59,7 @@ def test_digests_do_not_depend_on_the_other_queries(beir_folder: Writer) -> None
         pytest.param(HEADER + "q1\td1\t1\nq2\td2\t1\nq2\td1\t-1\nq2\td3\t0", id="scores of 0 and below"),
     ],
 )
-def test_forms_of_qrels(beir_folder: Writer, content: str) -> None:
+def test_every_form_of_qrels_gives_the_same_labels(beir_folder: Writer, content: str) -> None:
     data = read_beir(beir_folder({"qrels/train.tsv": content}))
     assert [data.positives(query).tolist() for query in range(2)] == [[1], [0]]
 
@@ -69,23 +69,23 @@ def test_several_positives_are_ascending(beir_folder: Writer) -> None:
     assert (data.query_ids, data.positives(0).tolist()) == (["q1"], [0, 2])
 
 
-def test_integer_ids_and_null_title(beir_folder: Writer) -> None:
+def test_ids_may_be_integers_and_titles_null(beir_folder: Writer) -> None:
     corpus = '{"_id": 1, "title": null, "text": " a "}\n'
     changes = {"corpus.jsonl": corpus, "qrels/train.tsv": HEADER + "q1\t1\t1\n"}
     data = read_beir(beir_folder(changes))
     assert (data.passage_ids, data.passage_texts) == (["1"], ["a"])
 
 
-def test_gzipped_corpus(beir_folder: Writer) -> None:
+def test_a_gzipped_corpus_is_read(beir_folder: Writer) -> None:
     corpus = gzip.compress(b'{"_id": "d1", "text": "a"}\n')
     changes = {"corpus.jsonl": None, "corpus.jsonl.gz": corpus, "qrels/train.tsv": HEADER + "q1\td1\t1\n"}
     assert read_beir(beir_folder(changes)).passage_texts == ["a"]
 
 
-def test_query_without_positive_can_be_skipped(beir_folder: Writer) -> None:
+def test_a_query_without_positive_is_refused_or_skipped(beir_folder: Writer) -> None:
     folder = beir_folder({"qrels/train.tsv": HEADER + "q1\td1\t1\nq2\td1\t0\n"})
     assert read_beir(folder, on_missing="skip").query_ids == ["q1"]
-    with pytest.raises(DataError, match="no passage with a score above 0") as caught:
+    with pytest.raises(DataError, match="no passage has a score above 0") as caught:
         read_beir(folder)
     assert caught.value.query == "q2"
 
@@ -157,7 +157,7 @@ D1 = '{"_id": "d1", "text": "a"}\n'
         pytest.param("qrels/train.tsv", HEADER.encode() + b"q\xe9\td1\t1\n", 2, "not UTF-8", id="qrels not UTF-8"),
     ],
 )
-def test_bad_folder(
+def test_a_bad_folder_is_refused_with_file_and_line(
     beir_folder: Writer, name: str, content: str | bytes | None, line: int | None, message: str
 ) -> None:
     folder = beir_folder({name: content})
@@ -168,14 +168,14 @@ def test_bad_folder(
 
 
 @pytest.mark.parametrize("split", ["dev", "", "../qrels/train", "train.tsv"])
-def test_missing_split_lists_those_there(beir_folder: Writer, split: str) -> None:
+def test_a_missing_split_is_refused_with_those_that_exist(beir_folder: Writer, split: str) -> None:
     folder = beir_folder({"qrels/test.tsv": HEADER})
     with pytest.raises(DataError, match=r"qrels/ holds 'test', 'train'; choose one with split=") as caught:
         read_beir(folder, split=split)
     assert caught.value.path == str(folder)
 
 
-def test_missing_folder_and_no_splits(beir_folder: Writer, tmp_path: Path) -> None:
+def test_a_missing_folder_and_a_folder_without_splits_are_refused(beir_folder: Writer, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="absent: no such folder"):
         read_beir(tmp_path / "absent")
     with pytest.raises(DataError, match="holds none"):
@@ -197,7 +197,9 @@ def test_skipping_every_query_is_an_error(beir_folder: Writer) -> None:
         ("squad-dev", "test", 2067, 2134, 2134),
     ],
 )
-def test_real_collections(shared_data: Path, name: str, split: str, passages: int, queries: int, labels: int) -> None:
+def test_real_collections_have_their_known_counts(
+    shared_data: Path, name: str, split: str, passages: int, queries: int, labels: int
+) -> None:
     data = read_beir(shared_data / name, split=split)
     assert len(data.passage_ids) == len(data.passage_texts) == passages
     assert len(data.query_ids) == len(data.query_texts) == queries

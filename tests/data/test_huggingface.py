@@ -18,35 +18,35 @@ def three() -> Any:
     return datasets.Dataset.from_dict(columns)
 
 
-def test_folder(tmp_path: Path) -> None:
+def test_a_saved_dataset_is_read(tmp_path: Path) -> None:
     three().save_to_disk(tmp_path / "saved")
     data = read_pairs(open_folder(tmp_path / "saved"))
     assert data.name == str(tmp_path / "saved")
     assert (data.query_texts, data.passage_texts) == (["a", "b", "c"], ["x", "y", "z"])
 
 
-def test_folder_of_splits(tmp_path: Path) -> None:
+def test_a_split_of_a_saved_dataset_is_selected(tmp_path: Path) -> None:
     datasets.DatasetDict(train=three(), test=three().select([1])).save_to_disk(tmp_path / "saved")
     assert read_pairs(open_folder(tmp_path / "saved", split="test")).query_texts == ["b"]
-    with pytest.raises(DataError, match="no split 'dev': there are 'train', 'test'") as caught:
+    with pytest.raises(DataError, match="no split 'dev': the splits are 'train', 'test'") as caught:
         open_folder(tmp_path / "saved", split="dev")
     assert caught.value.path == str(tmp_path / "saved")
 
 
-def test_selection_and_format_are_respected() -> None:
+def test_selections_filters_and_formats_are_honoured() -> None:
     data = three().select([2, 0]).with_format("numpy")
     assert read_pairs(open_object(data)).query_texts == ["c", "a"]
     assert read_pairs(open_object(three().filter(lambda row: row["n"] == 2))).query_texts == ["b"]
 
 
-def test_lists_and_rows_in_messages() -> None:
+def test_an_error_names_the_row() -> None:
     data = datasets.Dataset.from_dict({"query": ["a", "b"], "positive": [["x", "y"], ["z", None]]})
     with pytest.raises(DataError, match="a Hugging Face dataset, column 'positive', row 1: expected text, found null"):
         read_pairs(open_object(data))
     assert read_pairs(open_object(data.select([0]))).passage_texts == ["x", "y"]
 
 
-def test_hub_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hub_name_may_have_a_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
     def load_dataset(*arguments: object, split: str) -> Any:
@@ -67,7 +67,7 @@ def test_hub_name(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.param(ConnectionError("offline"), id="no connection"),
     ],
 )
-def test_hub_refuses(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+def test_errors_of_the_hub_are_passed_on(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     def load_dataset(*_: object, split: str) -> Any:
         raise error
 
@@ -87,7 +87,7 @@ def test_hub_refuses(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
         pytest.param("dataset_info.json", None, id="no info"),
     ],
 )
-def test_damaged_folder(tmp_path: Path, name: str, content: str | None) -> None:
+def test_a_damaged_folder_is_refused(tmp_path: Path, name: str, content: str | None) -> None:
     folder = tmp_path / "saved"
     three().save_to_disk(folder)
     if content is None:
@@ -99,12 +99,12 @@ def test_damaged_folder(tmp_path: Path, name: str, content: str | None) -> None:
     assert caught.value.path == str(folder)
 
 
-def test_another_kind_of_dataset() -> None:
+def test_an_iterable_dataset_is_refused() -> None:
     with pytest.raises(DataError, match="found IterableDataset"):
         open_object(three().to_iterable_dataset())
 
 
-def test_missing_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_missing_extra_names_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'nvmine\[datasets\]'"):
         open_folder(tmp_path)

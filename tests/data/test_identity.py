@@ -52,16 +52,16 @@ def test_letter_case_does_not_matter(text: str) -> None:
         pytest.param("a\ud800", "A\ud800", True, id="lone surrogate does not fail"),
     ],
 )
-def test_named_pairs(one: str, other: str, same: bool) -> None:
+def test_equality_of_texts_by_example(one: str, other: str, same: bool) -> None:
     assert identity_classes([one, other]).tolist() == [0, 0 if same else 1]
 
 
-def test_no_passages() -> None:
+def test_no_passages_have_no_classes_and_iterators_are_read() -> None:
     assert identity_classes([]).shape == (0,)
     assert identity_classes(iter(["a"])).tolist() == [0]
 
 
-def test_self_by_text_and_by_id() -> None:
+def test_a_query_is_found_by_text_and_by_id() -> None:
     passages = {"a": "other", "b": "The  Query", "c": "the query", "q2": "OTHER", "d": "more"}
     data = dataset({"q1": "THE QUERY", "q2": "who?", "q3": "what?", "d": "More"}, passages)
     offsets, found = self_passages(data, identity_classes(data.passage_texts))
@@ -70,7 +70,7 @@ def test_self_by_text_and_by_id() -> None:
     assert found.tolist() == [1, 0, 4]
 
 
-def test_several_queries_of_one_text() -> None:
+def test_several_queries_may_have_one_text() -> None:
     data = dataset({"q1": "same", "q2": "Same"}, {"p": "x", "q": " same"})
     offsets, found = self_passages(data, identity_classes(data.passage_texts))
     assert (offsets.tolist(), found.tolist()) == ([0, 1, 2], [1, 1])

@@ -16,14 +16,14 @@ from nvmine.errors import DataError, PolicyError
 FRAME = pl.DataFrame({"query": ["a", "b"], "positive": ["x", "y"]})
 
 
-def test_beir_folder(beir_folder: Callable[..., Path]) -> None:
+def test_a_beir_folder_is_recognised(beir_folder: Callable[..., Path]) -> None:
     folder = beir_folder()
     assert open_dataset(folder).query_ids == open_dataset(str(folder), split="train").query_ids == ["q2", "q1"]
     with pytest.raises(DataError, match="no split 'test'"):
         open_dataset(folder, split="test")
 
 
-def test_values_and_file_agree(tmp_path: Path) -> None:
+def test_values_and_files_have_equal_digests(tmp_path: Path) -> None:
     path = tmp_path / "x.parquet"
     FRAME.write_parquet(path)
     digests = open_dataset(FRAME).digests()
@@ -33,7 +33,7 @@ def test_values_and_file_agree(tmp_path: Path) -> None:
     assert open_dataset(dataset) is dataset
 
 
-def test_options_of_pairs_arrive(tmp_path: Path) -> None:
+def test_options_of_pairs_are_passed_on(tmp_path: Path) -> None:
     path = tmp_path / "more.txt"
     path.write_text("more\n")
     frame = FRAME.rename({"query": "one"}).vstack(pl.DataFrame({"one": ["c"], "positive": [""]}))
@@ -41,7 +41,7 @@ def test_options_of_pairs_arrive(tmp_path: Path) -> None:
     assert (data.query_texts, data.passage_texts) == (["a", "b"], ["more", "x", "y"])
 
 
-def test_hugging_face(tmp_path: Path) -> None:
+def test_hugging_face_datasets_have_the_digests_of_the_frame(tmp_path: Path) -> None:
     datasets = pytest.importorskip("datasets", reason="the extra `datasets` is not installed")
     data = datasets.Dataset.from_dict(FRAME.to_dict(as_series=False))
     data.save_to_disk(tmp_path / "one")
@@ -51,7 +51,9 @@ def test_hugging_face(tmp_path: Path) -> None:
     assert open_dataset(tmp_path / "many", split="dev").digests() == digests
 
 
-def test_hub_name_only_where_no_path_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_is_looked_up_on_the_hub_only_if_there_is_no_such_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def open_hub(name: str, *, split: str) -> Any:
         return list_table([(name, split)], ["query", "positive"], name)
 
@@ -60,7 +62,7 @@ def test_hub_name_only_where_no_path_is(tmp_path: Path, monkeypatch: pytest.Monk
     data = open_dataset("owner/some-name.v1:pair", split="dev")
     assert (data.name, data.passage_texts) == ("owner/some-name.v1:pair", ["dev"])
     (tmp_path / "owner" / "name").mkdir(parents=True)
-    with pytest.raises(DataError, match=r"no data set: looked for corpus.jsonl, dataset_dict.json"):
+    with pytest.raises(DataError, match=r"no dataset: looked for corpus.jsonl, dataset_dict.json"):
         open_dataset("owner/name")
     with pytest.raises(DataError, match=r"owner/pairs.csv: no such file"):
         open_dataset("owner/pairs.csv")
@@ -69,7 +71,7 @@ def test_hub_name_only_where_no_path_is(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("name", ["absent", "/absent/name", "a/b/c", "owner/na me", "", "https://host/name", "a/b\n"])
-def test_nothing_there(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_path_with_nothing_there_is_refused(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match="looked for") as caught:
         open_dataset(name)
@@ -77,20 +79,20 @@ def test_nothing_there(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("data", [3, None, b"bytes", {"query": ["a"]}, FRAME.lazy()], ids=lambda v: type(v).__name__)
-def test_other_values(data: object) -> None:
+def test_other_types_are_refused(data: object) -> None:
     with pytest.raises(DataError, match=f"cannot read a {type(data).__name__}; expected a path"):
         open_dataset(data)
 
 
 @pytest.mark.parametrize("option", ["query_column", "positive_column", "corpus"])
-def test_options_that_would_be_ignored(beir_folder: Callable[..., Path], option: str) -> None:
+def test_options_that_would_be_ignored_are_refused(beir_folder: Callable[..., Path], option: str) -> None:
     for data in (beir_folder(), open_dataset(FRAME)):
-        with pytest.raises(DataError, match="is for pairs") as caught:
+        with pytest.raises(DataError, match="can only be used with pairs, and this is a ") as caught:
             open_dataset(data, **{option: "text"})
         assert caught.value.argument == option
 
 
-def test_unknown_on_missing() -> None:
+def test_an_unknown_on_missing_is_refused() -> None:
     with pytest.raises(PolicyError, match="expected 'raise' or 'skip', found 'drop'") as caught:
         open_dataset(FRAME, on_missing="drop")  # type: ignore[arg-type]
     assert caught.value.argument == "on_missing"

@@ -1,4 +1,4 @@
-"""Expressions against ``nvmine.mine`` on the same rows, on every engine and however the frame is cut."""
+"""Expressions against ``nvmine.mine`` on the same rows, on every engine and however the frame is split."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ IDS = [pl.Int32, pl.Int64, pl.UInt32, pl.UInt64]
 
 
 def queries(rows: int, seed: int = 0, scores: Any = pl.Float32, ids: Any = pl.Int64) -> pl.DataFrame:
-    """Rows of candidates with ties, duplicates, nulls, NaN, padding and empty lists among them."""
+    """Returns rows of candidates, some with ties, duplicates, nulls, NaN, padding or empty lists."""
     draw = random.Random(seed)
     made: dict[str, list[Any]] = {
         name: [] for name in ("scores", "ids", "pos_scores", "pos_ids", "own", "query", "text")
@@ -43,7 +43,7 @@ def queries(rows: int, seed: int = 0, scores: Any = pl.Float32, ids: Any = pl.In
         values = [draw.choice([round(draw.random(), 2), -draw.random(), draw.random()]) for _ in range(depth)]
         values = [draw.choice([None, math.nan, math.inf]) if draw.random() < 0.06 else value for value in values]
         passages = [None if draw.random() < 0.05 else draw.randrange(40) for _ in range(depth)]
-        # The same row has no list in both, or they would differ in length.
+        # Both lists of a row are null, or neither is; otherwise they would differ in length.
         missing = draw.random() < 0.08
         made["scores"].append(None if missing else values)
         made["ids"].append(None if missing else passages)
@@ -65,7 +65,7 @@ def queries(rows: int, seed: int = 0, scores: Any = pl.Float32, ids: Any = pl.In
 
 
 def expected(frame: pl.DataFrame, *, keys: str = "query", **fields: Any) -> pl.DataFrame:
-    """What ``nvmine.mine`` gives for the rows, in the columns of the expression."""
+    """Returns what ``nvmine.mine`` gives for the rows, in the columns of the expression."""
     negatives = nvmine.mine(
         frame["scores"],
         frame["pos_scores"],
@@ -89,7 +89,7 @@ def mined(frame: pl.LazyFrame, *, keys: str = "query", **fields: Any) -> pl.Lazy
 
 
 def chunked(frame: pl.DataFrame) -> pl.DataFrame:
-    """The same rows in several chunks, whose boundaries differ from column to column."""
+    """Returns the same rows in several chunks, with different boundaries in each column."""
     columns = []
     for number, column in enumerate(frame.iter_columns()):
         cuts = sorted(random.Random(number).sample(range(len(frame) + 1), 4))
@@ -119,7 +119,7 @@ CUTS: dict[str, Callable[[pl.DataFrame], pl.DataFrame]] = {
 
 @pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.__name__)
 @pytest.mark.parametrize("cut", CUTS)
-def test_the_same_however_a_frame_is_cut(cut: str, engine: Any, tmp_path: Path) -> None:
+def test_results_do_not_depend_on_how_a_frame_is_split(cut: str, engine: Any, tmp_path: Path) -> None:
     frame = CUTS[cut](queries(300))
     fields = {"sampling": "uniform", "n": 3, "on_missing": "skip"}
     assert_frame_equal(engine(mined(frame.lazy(), **fields), tmp_path), expected(frame, **fields), check_exact=True)
@@ -127,7 +127,7 @@ def test_the_same_however_a_frame_is_cut(cut: str, engine: Any, tmp_path: Path) 
 
 @pytest.mark.parametrize("ids", IDS)
 @pytest.mark.parametrize("scores", SCORES)
-def test_every_type_of_scores_and_ids(scores: Any, ids: Any) -> None:
+def test_every_type_of_scores_and_ids_gives_the_results_of_mine(scores: Any, ids: Any) -> None:
     frame = queries(120, scores=scores, ids=ids)
     result = mined(frame.lazy(), keys="text", on_missing="skip", sampling="softmax").collect()
     assert_frame_equal(result, expected(frame, keys="text", on_missing="skip", sampling="softmax"), check_exact=True)
@@ -154,7 +154,7 @@ POLICIES: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("fields", POLICIES, ids=str)
-def test_every_policy(fields: dict[str, Any]) -> None:
+def test_every_policy_gives_the_results_of_mine(fields: dict[str, Any]) -> None:
     frame, fields = queries(150, seed=3), {"on_missing": "skip", **fields}
     assert_frame_equal(mined(frame.lazy(), **fields).collect(), expected(frame, **fields), check_exact=True)
     whole = mined(frame.lazy(), policy=nvmine.Policy(**fields)).collect()
@@ -162,13 +162,13 @@ def test_every_policy(fields: dict[str, Any]) -> None:
 
 
 @given(st.integers(0, 2**32), st.integers(0, 60), st.floats(0, 2), st.integers(1, 6))
-def test_generated_frames(seed: int, rows: int, percentage: float, n: int) -> None:
+def test_generated_frames_give_the_results_of_mine(seed: int, rows: int, percentage: float, n: int) -> None:
     frame = queries(rows, seed)
     fields = {"percentage": percentage, "n": n, "on_missing": "skip"}
     assert_frame_equal(mined(frame.lazy(), **fields).collect(), expected(frame, **fields), check_exact=True)
 
 
-def test_many_candidates_are_shared_between_threads() -> None:
+def test_results_do_not_change_if_threads_share_the_candidates() -> None:
     frame = queries(20_000)
     fields = {"on_missing": "skip", "sampling": "simans"}
     assert_frame_equal(
@@ -177,7 +177,7 @@ def test_many_candidates_are_shared_between_threads() -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.__name__)
-def test_array_columns_and_plain_ones(engine: Any, tmp_path: Path) -> None:
+def test_arrays_and_single_values_are_read_as_lists(engine: Any, tmp_path: Path) -> None:
     draw = random.Random(1)
     rows = 50
     frame = pl.DataFrame(
@@ -195,9 +195,9 @@ def test_array_columns_and_plain_ones(engine: Any, tmp_path: Path) -> None:
         assert_frame_equal(engine(mined(cut.lazy()), tmp_path), expected(cut), check_exact=True)
 
 
-def test_a_null_list_that_spans_values_has_none() -> None:
+def test_the_values_under_a_null_list_are_ignored() -> None:
     frame = queries(40).with_columns(pl.col("scores", "ids", "pos_scores").fill_null([]))
-    # when/then keeps the values beneath the null.
+    # when/then keeps the values under the null.
     frame = frame.with_columns(
         pl.when(pl.col("query") % 2 == 0).then(pl.col("scores")),
         pl.when(pl.col("query") % 2 == 0).then(pl.col("ids")),
@@ -207,7 +207,7 @@ def test_a_null_list_that_spans_values_has_none() -> None:
     )
 
 
-def test_literals_stand_for_every_row() -> None:
+def test_a_literal_applies_to_every_row() -> None:
     frame = queries(30).drop_nulls("scores")
     result = frame.select(
         nvmine.polars.mine("scores", pl.lit(0.5), ids="ids", pos_ids=pl.lit([1, 2, 3]), query_ids=pl.lit(5))
@@ -218,12 +218,12 @@ def test_literals_stand_for_every_row() -> None:
     assert nothing.shape == (0, 1)
     lone = pl.select(nvmine.polars.mine(pl.lit([0.2, 0.9]), 0.5)).to_series().struct["negative_ids"]
     assert lone.to_list() == [[0]]
-    # All rows of scores a literal, the positives not.
+    # The scores are a literal, the positives are not.
     several = pl.DataFrame({"p": [0.5, 1.0]}).select(nvmine.polars.mine(pl.lit([0.2, 0.9]), "p"))
     assert several.to_series().struct["negative_ids"].to_list() == [[0], [1, 0]]
 
 
-def test_without_ids_the_place_in_the_list() -> None:
+def test_without_ids_a_passage_is_its_position_in_the_list() -> None:
     frame = queries(60)
     result = (
         frame.lazy().select(nvmine.polars.mine("scores", "pos_scores", on_missing="skip")).unnest("scores").collect()
@@ -232,7 +232,7 @@ def test_without_ids_the_place_in_the_list() -> None:
     assert result["negative_ids"].to_list() == negatives.to_polars()["negative_ids"].to_list()
 
 
-def test_lists_without_a_type() -> None:
+def test_empty_and_null_columns_without_a_type_are_read() -> None:
     frame = pl.DataFrame({"scores": [[0.3, 0.2]], "pos_scores": [0.9], "nothing": [[]], "null": [None]})
     for column in ("nothing", "null"):
         result = frame.select(nvmine.polars.mine("scores", "pos_scores", pos_ids=column))
@@ -243,7 +243,7 @@ def test_lists_without_a_type() -> None:
 @pytest.mark.parametrize(
     "dtype", [pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64, pl.String]
 )
-def test_keys_are_those_of_arrays(dtype: Any) -> None:
+def test_every_type_of_query_ids_gives_the_draws_of_mine(dtype: Any) -> None:
     lists = {"scores": [[i / 50 for i in range(50)]] * 20, "pos_scores": [2.0] * 20}
     frame = pl.DataFrame(lists).with_columns(key=pl.int_range(20).cast(dtype))
     fields = {"sampling": "uniform", "pool": "all"}
@@ -253,7 +253,7 @@ def test_keys_are_those_of_arrays(dtype: Any) -> None:
     assert len(set(map(tuple, negatives.ids.tolist()))) > 10
 
 
-def test_in_a_group_by_and_over() -> None:
+def test_lists_from_a_group_by_are_mined() -> None:
     long = queries(40).select("query", "scores", "ids", pl.col("pos_scores").list.first()).drop_nulls()
     long = long.filter(pl.col("scores").list.len() > 0).explode("scores", "ids", empty_as_null=False)
     grouped = long.lazy().group_by("query", maintain_order=True).agg("scores", "ids", pl.col("pos_scores").first())
@@ -266,14 +266,14 @@ def test_in_a_group_by_and_over() -> None:
 # --- What is refused -------------------------------------------------------------------------------------------
 
 
-def test_policies_that_an_expression_cannot_follow() -> None:
+def test_policies_that_an_expression_cannot_apply_are_refused() -> None:
     with pytest.raises(PolicyError, match="explode pos_scores"):
         nvmine.polars.mine("scores", "pos_scores", anchor="each")
     with pytest.raises(
         PolicyError, match=r"near_duplicate.*use nvmine.mine with passage_texts, or nvmine.mine_dataset"
     ):
         nvmine.polars.mine("scores", "pos_scores", near_duplicate=0.8)
-    with pytest.raises(PolicyError, match="give query_ids"):
+    with pytest.raises(PolicyError, match=r"'uniform' needs a key for each query, .*; pass query_ids"):
         nvmine.polars.mine("scores", "pos_scores", sampling="uniform")
     with pytest.raises(PolicyError, match="no such field"):
         nvmine.polars.mine("scores", "pos_scores", percent=0.9)
@@ -292,7 +292,7 @@ def test_policies_that_an_expression_cannot_follow() -> None:
         ("query_ids", pl.lit([1]), "query_ids: .* holds lists of Int64"),
     ],
 )
-def test_other_types_are_refused_with_the_schema(role: str, column: pl.Expr, found: str) -> None:
+def test_other_types_are_refused_when_the_schema_is_resolved(role: str, column: pl.Expr, found: str) -> None:
     columns = {"scores": pl.lit([0.5]), "pos_scores": pl.lit(0.7), role: column}
     with pytest.raises(ComputeError, match=found):
         pl.LazyFrame().select(nvmine.polars.mine(**columns)).collect_schema()
@@ -318,7 +318,7 @@ def test_queries_that_cannot_be_mined_are_named(engine: Any, tmp_path: Path) -> 
     assert 'ShapeError: query "a": 2 ids for 1 scores' in message(frame, ids=pl.lit([1, 2]), query_ids="q")
 
 
-def test_columns_of_other_lengths() -> None:
+def test_columns_of_different_lengths_are_refused() -> None:
     with pytest.raises((ComputeError, pl.exceptions.ShapeError, pl.exceptions.InvalidOperationError)):
         queries(5).select(nvmine.polars.mine("scores", pl.Series([0.1, 0.2, 0.3])))
 
@@ -327,7 +327,7 @@ def test_columns_of_other_lengths() -> None:
 
 
 class Export(ctypes.Structure):
-    """A column: the address of its schema, of the addresses of its arrays, and how to release it."""
+    """A column: the address of its schema, that of its array addresses, and the function that releases it."""
 
     _fields_ = (
         ("schema", ctypes.c_void_p),
@@ -357,15 +357,15 @@ def arguments(*columns: str) -> bytes:
     return pickle.dumps({"call": "\n".join(f"{name}={value}" for name, value in lines.items())}, protocol=5)
 
 
-def test_every_symbol_is_there() -> None:
+def test_the_library_exports_every_symbol() -> None:
     found = library()
     assert found._polars_plugin_get_version() == 1
     for symbol in ("_polars_plugin_mine", "_polars_plugin_field_mine"):
         assert getattr(found, symbol)
 
 
-def test_a_panic_is_an_error() -> None:
-    # The format of a schema is never null.
+def test_a_panic_becomes_an_error() -> None:
+    # The format of a schema is never null, so a schema of zeros makes the library panic.
     fields, out = ctypes.create_string_buffer(SCHEMA_BYTES), ctypes.create_string_buffer(b"x" * SCHEMA_BYTES)
     library()._polars_plugin_field_mine(fields, ctypes.c_size_t(1), out, b"", ctypes.c_size_t(0))
     assert out.raw[-9:-1] == bytes(8)
@@ -384,7 +384,7 @@ def test_a_panic_is_an_error() -> None:
         pickle.dumps(3),
     ],
 )
-def test_arguments_that_cannot_be_read(pickled: bytes) -> None:
+def test_unreadable_arguments_are_an_error(pickled: bytes) -> None:
     out = ctypes.create_string_buffer(SCHEMA_BYTES)
     library()._polars_plugin_field_mine(None, ctypes.c_size_t(0), out, pickled, ctypes.c_size_t(len(pickled)))
     assert out.raw == bytes(SCHEMA_BYTES)
@@ -392,7 +392,7 @@ def test_arguments_that_cannot_be_read(pickled: bytes) -> None:
 
 
 def call(*arrays: Any) -> Export:
-    """Hands pyarrow arrays to the expression, as `scores` and `pos_scores`."""
+    """Calls the expression with pyarrow arrays as `scores` and `pos_scores`."""
     pa = pytest.importorskip("pyarrow")
     columns, kept = (Export * len(arrays))(), []
     for column, values in zip(columns, arrays, strict=True):
@@ -407,14 +407,14 @@ def call(*arrays: Any) -> Export:
         columns, ctypes.c_size_t(len(arrays)), kwargs, ctypes.c_size_t(len(kwargs)), ctypes.byref(out), None
     )
     for schema, header, _ in kept:
-        # The schema goes with the column, which these have no function to release with.
+        # The column would release its schema, but these columns have no release function.
         pa.DataType._import_from_c(ctypes.addressof(schema))
         assert header.raw[ARRAY_RELEASE : ARRAY_RELEASE + 8] == bytes(8), "the array was not taken over"
     return out
 
 
 def lists(offsets: list[int], values: list[float]) -> Any:
-    """A list column with these offsets, which pyarrow would refuse had it seen them."""
+    """Returns a list column whose offsets are replaced after pyarrow has checked them."""
     pa = pytest.importorskip("pyarrow")
     memory = np.zeros(len(offsets), np.int64)
     made = pa.Array.from_buffers(
@@ -428,23 +428,23 @@ def lists(offsets: list[int], values: list[float]) -> Any:
 
 
 @pytest.mark.parametrize("offsets", [[0, 3, 1], [-1, 1, 2], [0, 1, 1000], [2**62, 2**62, 2**62], [3, 2, 1]])
-def test_offsets_are_not_trusted(offsets: list[int]) -> None:
+def test_invalid_offsets_are_refused(offsets: list[int]) -> None:
     pa = pytest.importorskip("pyarrow")
     out = call(lists(offsets, [0.1, 0.2, 0.3]), pa.array([0.9, 0.8]))
     assert out.private_data is None
     assert last_message().startswith("DtypeError: ")
 
 
-def test_inputs_are_released_and_results_are_the_callers() -> None:
+def test_inputs_are_released_and_the_caller_owns_the_results() -> None:
     pa = pytest.importorskip("pyarrow")
     before = pa.total_allocated_bytes()
     out = call(lists([0, 2, 3], [0.1, 0.2, 0.3]), pa.array([0.9, 0.8]))
     assert pa.total_allocated_bytes() == before
-    # As Polars does: move the array out bit by bit, read the schema, release the rest.
+    # Do what Polars does: copy the array's bytes out, read the schema, and release the rest.
     header = ctypes.create_string_buffer(ctypes.string_at(ctypes.c_void_p.from_address(out.chunks).value, ARRAY_BYTES))
     data_type = pa.DataType._import_from_c(out.schema)
     assert data_type.field("negative_ids").type == pa.large_list(pa.int64())
-    # pyarrow has released the schema, which must not happen twice.
+    # pyarrow has released the schema; the release below must not release it again.
     moved = Export.from_buffer_copy(out)
     ctypes.CFUNCTYPE(None, ctypes.c_void_p)(out.release)(ctypes.addressof(moved))
     result = pa.StructArray._import_from_c(ctypes.addressof(header), data_type)
@@ -452,7 +452,7 @@ def test_inputs_are_released_and_results_are_the_callers() -> None:
     assert result.field("negative_ids").to_pylist() == [[1, 0], [0]]
 
 
-def test_threads_have_messages_of_their_own() -> None:
+def test_each_thread_has_its_own_error_message() -> None:
     def fail(number: int) -> str:
         frame = pl.DataFrame({"scores": [[0.5]], "p": [math.nan], "q": [number]})
         with pytest.raises(ComputeError) as caught:

@@ -23,14 +23,14 @@ from nvmine.audit import REASONS
 from nvmine.data.formats.stream import batches
 from nvmine.errors import DataError, DtypeError, PolicyError
 from nvmine.polars import long
-from nvmine.polars.whole import stand_together, whole_queries
+from nvmine.polars.whole import are_grouped, whole_queries
 
 POLARS = tuple(int(part) for part in pl.__version__.split(".")[:2])
 WIDE = [dtype for dtype in (getattr(pl, "Int128", None), getattr(pl, "UInt128", None)) if dtype]
 
 
 def candidates(queries: int, seed: int, passage: Any = pl.Int64, query: Any = pl.Int64) -> pl.DataFrame:
-    """Rows with ties, duplicates, nulls, NaN and padding, query by query."""
+    """Returns rows with ties, duplicates, nulls, NaN and padding, grouped by query."""
     draw = random.Random(seed)
     rows: list[tuple[Any, Any, Any]] = []
     for number in draw.sample(range(100), queries):
@@ -43,7 +43,7 @@ def candidates(queries: int, seed: int, passage: Any = pl.Int64, query: Any = pl
 
 
 def judged(run: pl.DataFrame, seed: int) -> pl.DataFrame:
-    """Judgements of some passages of most queries: among the candidates or not, positive or not, some with a score."""
+    """Returns judgements for most queries: of candidates or not, positive or not, some with a score."""
     draw = random.Random(seed)
     rows = []
     # A positive's score must be finite.
@@ -59,7 +59,7 @@ def judged(run: pl.DataFrame, seed: int) -> pl.DataFrame:
 
 
 def grouped_by_hand(run: pl.DataFrame, qrels: pl.DataFrame, *, known: bool) -> list[dict[str, Any]]:
-    """Candidates and positives of each query, gathered by loops; positives without a score apart."""
+    """Returns the candidates and positives of each query, gathered by loops; a positive without a score has None."""
     positives: dict[Any, dict[Any, Any]] = {}
     for query, passage, relevance, score in qrels.iter_rows():
         if relevance > 0:
@@ -76,7 +76,7 @@ def grouped_by_hand(run: pl.DataFrame, qrels: pl.DataFrame, *, known: bool) -> l
 
 
 def expected(run: pl.DataFrame, qrels: pl.DataFrame, *, known: bool = False, **fields: Any) -> pl.DataFrame:
-    """What ``nvmine.mine`` gives, in the columns of the long form; ids that are no numbers by their rank."""
+    """Returns what ``nvmine.mine`` gives, in the columns of the long form; other ids than numbers go by their rank."""
     kind = run.schema["passage_id"]
     rows = []
     for entry in grouped_by_hand(run, qrels, known=known):
@@ -121,7 +121,7 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("small_batches")
 @pytest.mark.parametrize("passage", [pl.Int32, pl.Int64, pl.UInt8, pl.UInt32, pl.UInt64, pl.String, *WIDE], ids=str)
 @pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.__name__)
-def test_every_engine_and_type_of_passages(engine: Any, passage: Any, tmp_path: Path) -> None:
+def test_every_engine_and_type_of_id_gives_the_results_of_mine(engine: Any, passage: Any, tmp_path: Path) -> None:
     run = candidates(40, 1, passage)
     if engine is sunk and passage in WIDE and POLARS < (2, 0):
         pytest.skip("no Parquet type for 128 bits")
@@ -141,7 +141,7 @@ def shuffled(run: pl.DataFrame, seed: int = 0) -> pl.LazyFrame:
 
 @pytest.mark.usefixtures("small_batches")
 @pytest.mark.parametrize("query", [pl.Int8, pl.UInt16, pl.UInt64, pl.String, pl.Int128], ids=str)
-def test_draws_go_by_the_querys_id(query: Any) -> None:
+def test_draws_use_the_id_of_the_query(query: Any) -> None:
     run = candidates(30, 4, query=query)
     qrels = judged(run, 5)
     fields = {"on_missing": "skip", "sampling": "softmax", "pool": "all"}
@@ -165,7 +165,7 @@ POLICIES: list[dict[str, Any]] = [
 @pytest.mark.parametrize("passage", [pl.Int64, pl.String], ids=str)
 @pytest.mark.parametrize("known", [False, True])
 @pytest.mark.parametrize("fields", POLICIES, ids=str)
-def test_every_policy(fields: dict[str, Any], known: bool, passage: Any) -> None:
+def test_every_policy_gives_the_results_of_mine(fields: dict[str, Any], known: bool, passage: Any) -> None:
     run, fields = candidates(40, 7, passage), {"on_missing": "skip", **fields}
     qrels = judged(run, 8)
     score = "known" if known else None
@@ -174,7 +174,7 @@ def test_every_policy(fields: dict[str, Any], known: bool, passage: Any) -> None
 
 
 @given(st.integers(0, 2**32), st.integers(0, 20), st.integers(1, 50), st.sampled_from([pl.Int64, pl.String]))
-def test_generated_frames_however_they_are_cut(seed: int, queries: int, batch: int, passage: Any) -> None:
+def test_results_do_not_depend_on_batches_or_on_grouped(seed: int, queries: int, batch: int, passage: Any) -> None:
     run = candidates(queries, seed, passage)
     qrels = judged(run, seed + 1)
     fields = {"on_missing": "skip", "sampling": "uniform"}
@@ -205,7 +205,7 @@ def test_the_oracle_agrees() -> None:
         assert row["negative_scores"] == outcome.scores
 
 
-def test_equal_scores_go_by_the_bytes_of_the_ids() -> None:
+def test_equal_scores_are_ordered_by_the_bytes_of_the_ids() -> None:
     names = ["b", "a", "é", "Z", "10", "9", "", "aa", "\U0001f600", "\uffff"]
     run = pl.DataFrame({"query_id": "q", "passage_id": ["p", *names], "score": [0.9] + [0.5] * len(names)})
     qrels = pl.DataFrame({"query_id": ["q"], "passage_id": ["p"]})
@@ -233,7 +233,7 @@ def test_columns_may_have_other_names() -> None:
     assert_frame_equal(mined.collect().rename({"qid": "query_id"}), plain)
 
 
-def test_operations_after_it() -> None:
+def test_later_operations_see_the_same_rows() -> None:
     run = candidates(30, 6)
     qrels = judged(run, 7)
     mined = nvmine.polars.mine_long(run, qrels, on_missing="skip")
@@ -247,20 +247,20 @@ def test_operations_after_it() -> None:
     assert nothing.collect().schema == nothing.collect_schema()
 
 
-def test_queries_are_cut_whole() -> None:
+def test_batches_hold_whole_queries() -> None:
     draw = random.Random(0)
     for _ in range(100):
         runs = [(name, draw.choice([1, 2, 9])) for name in draw.sample(range(50), draw.randrange(8))]
         frame = pl.DataFrame({"query": [name for name, length in runs for _ in range(length)]}, {"query": pl.Int64})
         cuts = sorted(draw.randrange(len(frame) + 1) for _ in range(4))
         pieces = [frame[start:end] for start, end in zip([0, *cuts], [*cuts, len(frame)], strict=True)]
-        assert stand_together(pieces)
+        assert are_grouped(pieces)
         whole = list(whole_queries(pieces))
         assert [value for piece in whole for value in piece["query"]] == frame["query"].to_list()
         assert sum(piece["query"].n_unique() for piece in whole) == len(runs)
         if len(runs) > 1:
-            assert not stand_together([*pieces, frame[:1]])
-            with pytest.raises(DataError, match="do not stand together"):
+            assert not are_grouped([*pieces, frame[:1]])
+            with pytest.raises(DataError, match="its rows are not adjacent"):
                 list(whole_queries([*pieces, frame[:1]]))
 
 
@@ -275,21 +275,23 @@ QRELS = pl.DataFrame({"query_id": ["a", "b"], "passage_id": ["x", "y"], "relevan
     ("run", "qrels", "options", "kind", "message"),
     [
         (RUN.drop("score"), QRELS, {}, DataError, "column 'score': no such column"),
-        (RUN, QRELS.drop("passage_id"), {}, DataError, "column 'passage_id': qrels have no such column"),
+        (RUN, QRELS.drop("passage_id"), {}, DataError, "column 'passage_id': no such column in qrels"),
         (RUN, QRELS, {"relevance": "rel"}, DataError, "column 'rel'"),
         (RUN, QRELS, {"pos_score": "s"}, DataError, "column 's'"),
         (RUN.with_columns(score=pl.lit("1")), QRELS, {}, DtypeError, "holds String, expected numbers"),
         (RUN.with_columns(passage_id=0.5), QRELS, {}, DtypeError, "holds Float64"),
         (RUN.with_columns(passage_id=1), QRELS, {}, DtypeError, "cast one of them"),
         (RUN, QRELS.with_columns(relevance=pl.lit("1")), {}, DtypeError, "expected numbers"),
-        (RUN, QRELS.with_columns(query_id=pl.Series(["a", None])), {}, DataError, "row 1: qrels have a null id"),
-        (RUN, pl.concat([QRELS, QRELS[1:].with_columns(relevance=pl.lit(0, pl.Int64))]), {}, DataError, "two things"),
+        (RUN, QRELS.with_columns(query_id=pl.Series(["a", None])), {}, DataError, "row 1: an id in qrels is null"),
+        (RUN, pl.concat([QRELS, QRELS[1:].with_columns(relevance=pl.lit(0, pl.Int64))]), {}, DataError, "contradict"),
         (RUN, QRELS, {"percent": 3}, PolicyError, "no such field"),
         (RUN, QRELS, {"threads": 0}, PolicyError, "threads"),
         (RUN, QRELS, {"near_duplicate": 0.8}, PolicyError, "use nvmine.mine with passage_texts"),
     ],
 )
-def test_tables_that_do_not_fit(run: Any, qrels: Any, options: Any, kind: Any, message: str) -> None:
+def test_tables_of_other_columns_or_types_are_refused(
+    run: Any, qrels: Any, options: Any, kind: Any, message: str
+) -> None:
     with pytest.raises(kind, match=message):
         nvmine.polars.mine_long(run, qrels, **options)
 
@@ -309,11 +311,11 @@ def test_queries_that_cannot_be_mined_are_named(engine: Any, tmp_path: Path) -> 
     assert "ShortError: query 'a'" in message(RUN, QRELS, on_short="raise")
     assert "its id is null" in message(RUN.with_columns(query_id=pl.Series(["a", None, "b"])), QRELS)
     again = pl.concat([RUN, RUN[:1]])
-    assert "DataError: query 'a': its rows do not stand together" in message(again, QRELS, grouped=True)
+    assert "DataError: query 'a': its rows are not adjacent" in message(again, QRELS, grouped=True)
     assert engine(nvmine.polars.mine_long(again, QRELS), tmp_path).height == 2
 
 
-def test_an_error_on_the_way_is_not_the_end_of_the_rows() -> None:
+def test_an_error_of_the_source_is_raised() -> None:
     def source(*_: Any) -> Any:
         yield RUN
         raise ValueError("the disk is gone")
@@ -323,7 +325,7 @@ def test_an_error_on_the_way_is_not_the_end_of_the_rows() -> None:
         nvmine.polars.mine_long(broken, QRELS, grouped=True).collect()
 
 
-def test_rows_that_nobody_wants_are_not_read() -> None:
+def test_a_closed_iterator_stops_reading() -> None:
     read = 0
 
     def source(*_: Any) -> Any:

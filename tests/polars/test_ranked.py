@@ -1,4 +1,4 @@
-"""Files of ranked lists, in every form, against the long form in memory; and files that are broken."""
+"""Files of ranked lists in every form, against the long form in memory, and files that are broken."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from nvmine.polars import ranked
 
 
 def collection(seed: int = 0) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Candidates with text ids, query by query but in no order, with ties and duplicates; and their judgements."""
+    """Returns candidates with string ids, ties and duplicates, grouped by query but not sorted, and their qrels."""
     draw = random.Random(seed)
     rows, labels = [], []
     for query in draw.sample(range(1000), 60):
@@ -88,7 +88,7 @@ def expected(run: pl.DataFrame, qrels: pl.DataFrame, **fields: Any) -> pl.DataFr
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_every_form_of_candidates_gives_the_same(form: str, tmp_path: Path) -> None:
+def test_every_form_of_candidates_gives_the_same_results(form: str, tmp_path: Path) -> None:
     run, qrels = collection()
     FORMS[form](run, tmp_path / form)
     LABELS["qrels.tsv"](qrels, tmp_path / "qrels.tsv")
@@ -109,7 +109,7 @@ def test_every_form_of_candidates_gives_the_same(form: str, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("form", LABELS)
-def test_every_form_of_judgements_gives_the_same(form: str, tmp_path: Path) -> None:
+def test_every_form_of_qrels_gives_the_same_results(form: str, tmp_path: Path) -> None:
     run, qrels = collection(1)
     FORMS["run.parquet"](run, tmp_path / "run.parquet")
     LABELS[form](qrels, tmp_path / form)
@@ -119,7 +119,7 @@ def test_every_form_of_judgements_gives_the_same(form: str, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("form", ["run.parquet", "run.csv", "run.trec"])
-def test_rows_in_any_order(form: str, tmp_path: Path) -> None:
+def test_rows_may_be_in_any_order(form: str, tmp_path: Path) -> None:
     run, qrels = collection(2)
     FORMS[form](run.sample(fraction=1, shuffle=True, seed=1), tmp_path / form)
     qrels.write_parquet(tmp_path / "qrels.parquet")
@@ -130,7 +130,7 @@ def test_rows_in_any_order(form: str, tmp_path: Path) -> None:
     assert mined.results == len(table) > mined.queries == 60
 
 
-def test_whole_numbers_against_labels_in_text(tmp_path: Path) -> None:
+def test_ids_that_are_numbers_match_labels_in_text(tmp_path: Path) -> None:
     run, qrels = collection(3)
     number = pl.col("query_id", "passage_id").str.extract(r"(\d+)").cast(pl.UInt32)
     run, kept = run.with_columns(number), qrels.filter(pl.col("passage_id") != "never").with_columns(number)
@@ -147,7 +147,7 @@ def test_whole_numbers_against_labels_in_text(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("passage", [pl.String, pl.Int64], ids=str)
 @pytest.mark.parametrize("anchor", ["min", "each"])
-def test_lists_with_their_own_positives(anchor: Any, passage: Any, tmp_path: Path) -> None:
+def test_lists_are_mined_against_their_own_positives(anchor: Any, passage: Any, tmp_path: Path) -> None:
     draw = random.Random(4)
     rows = []
     for query in range(40):
@@ -179,7 +179,7 @@ def test_lists_with_their_own_positives(anchor: Any, passage: Any, tmp_path: Pat
 
 
 @pytest.mark.parametrize("passage", [pl.String, pl.Int64], ids=str)
-def test_a_query_in_several_rows_of_lists(passage: Any, tmp_path: Path) -> None:
+def test_lists_of_a_query_in_several_rows_are_joined(passage: Any, tmp_path: Path) -> None:
     rows = [("b", [1, 2], [0.5, 0.4], [1], [0.5]), ("a", [3], [0.1], [3, 4], [0.1, 0.9])]
     rows += [("b", [7, 1], [0.2, 0.7], [7, 1], [0.2, 0.7])]
     frame = pl.DataFrame(rows, ["query_id", "ids", "scores", "pos_ids", "pos_scores"], orient="row")
@@ -195,7 +195,7 @@ def test_a_query_in_several_rows_of_lists(passage: Any, tmp_path: Path) -> None:
     ]
 
 
-def test_judgements_count_before_the_positives_of_lists(tmp_path: Path) -> None:
+def test_qrels_take_precedence_over_the_positives_of_lists(tmp_path: Path) -> None:
     run, qrels = collection(8)
     with_others = lists(run).with_columns(pos_ids=pl.col("ids").list.head(1), pos_scores=pl.col("scores").list.head(1))
     with_others.write_parquet(tmp_path / "lists.parquet")
@@ -205,7 +205,7 @@ def test_judgements_count_before_the_positives_of_lists(tmp_path: Path) -> None:
     assert_frame_equal(table.sort("query_id"), expected(run, qrels), check_exact=True)
 
 
-def test_scores_of_positives_in_the_judgements(tmp_path: Path) -> None:
+def test_scores_of_positives_are_read_from_the_qrels(tmp_path: Path) -> None:
     run, qrels = collection(5)
     run.write_parquet(tmp_path / "run.parquet")
     scored = qrels.with_columns(pos_score=pl.lit(0.5))
@@ -215,7 +215,7 @@ def test_scores_of_positives_in_the_judgements(tmp_path: Path) -> None:
     assert_frame_equal(pl.read_parquet(tmp_path / "out.parquet").sort("query_id"), reference, check_exact=True)
 
 
-def test_columns_by_name(tmp_path: Path) -> None:
+def test_columns_can_be_named(tmp_path: Path) -> None:
     run, qrels = collection(6)
     renamed(run, "question", "answer", "cosine").write_csv(tmp_path / "run.csv")
     qrels.write_parquet(tmp_path / "qrels.parquet")
@@ -226,7 +226,7 @@ def test_columns_by_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("shuffle", [False, True])
-def test_the_same_bytes_for_any_number_of_threads(shuffle: bool, tmp_path: Path) -> None:
+def test_the_bytes_do_not_depend_on_the_number_of_threads(shuffle: bool, tmp_path: Path) -> None:
     draw = random.Random(7)
     rows = [(query, draw.randrange(10_000), draw.random()) for query in range(3000) for _ in range(40)]
     if shuffle:
@@ -257,7 +257,7 @@ RUN = "a Q0 x 1 0.9 t\na Q0 y 2 0.1 t\nb Q0 y 1 0.8 t\n"
 BROKEN: dict[str, tuple[str, str | bytes, type[NvmineError], str]] = {
     "no such file": ("run.csv", b"", DataError, "run.csv: no such file"),
     "unknown suffix": ("run.xlsx", CSV, DataError, "run.xlsx: unknown kind of file"),
-    "no Parquet": ("run.parquet", CSV, DataError, "run.parquet: cannot be read"),
+    "not Parquet": ("run.parquet", CSV, DataError, "run.parquet: cannot be read"),
     "missing column": (
         "run.csv",
         CSV.replace("score", "rank"),
@@ -266,23 +266,23 @@ BROKEN: dict[str, tuple[str, str | bytes, type[NvmineError], str]] = {
     ),
     "short row": ("run.csv", CSV + "b,z\n", DataError, "run.csv:5: 2 fields"),
     "long row": ("run.csv", CSV + "b,z,1,2\n", DataError, "run.csv:5: 4 fields"),
-    "empty id": ("run.csv", CSV + "b,,1\n", DataError, "run.csv:5, column 'passage_id': '' is no id"),
-    "no number": ("run.csv", CSV + "b,z,high\n", DataError, "run.csv:5, column 'score': 'high' is no number"),
-    "no number in TSV": ("run.tsv", CSV.replace(",", "\t").replace("0.1", "low"), DataError, "run.tsv:3"),
+    "empty id": ("run.csv", CSV + "b,,1\n", DataError, "run.csv:5, column 'passage_id': '' is not an id"),
+    "not a number": ("run.csv", CSV + "b,z,high\n", DataError, "run.csv:5, column 'score': 'high' is not a number"),
+    "not a number in TSV": ("run.tsv", CSV.replace(",", "\t").replace("0.1", "low"), DataError, "run.tsv:3"),
     "not UTF-8": ("run.csv", CSV.encode() + b"b,\xff,1\n", DataError, "run.csv:5: not UTF-8"),
     "broken JSON": ("run.jsonl", '{"query_id": "a", "passage_id": "x", "score": 1}\n{"query_id"', DataError, "jsonl:2"),
     "null in JSON": (
         "run.jsonl",
         "".join(json.dumps({"query_id": "a", "passage_id": name, "score": 1.5}) + "\n" for name in ("x", None)),
         DataError,
-        "run.jsonl:2, column 'passage_id': null is no id",
+        "run.jsonl:2, column 'passage_id': null is not an id",
     ),
     "too few columns": ("run.trec", RUN + "b Q0 z 3 0.5\n", DataError, "run.trec:4: 5 columns, expected 6"),
     "no score in a run": (
         "run.trec",
         "\n" + RUN + "b Q0 z 3 x t\n",
         DataError,
-        "run.trec:5, column 'score': 'x' is",
+        "run.trec:5, column 'score': 'x' is not a number",
     ),
     "a run not UTF-8": ("run.trec", RUN.encode() + b"b Q0 \xff 3 1 t\n", DataError, "run.trec:4: not UTF-8"),
     "a run cut short": ("run.trec.gz", gzip.compress(RUN.encode())[:-9], DataError, "run.trec.gz: cannot be read"),
@@ -292,7 +292,7 @@ BROKEN: dict[str, tuple[str, str | bytes, type[NvmineError], str]] = {
 
 
 @pytest.mark.parametrize(("name", "content", "kind", "message"), BROKEN.values(), ids=BROKEN)
-def test_broken_candidates(
+def test_broken_candidates_are_refused(
     name: str, content: str | bytes, kind: type[NvmineError], message: str, tmp_path: Path
 ) -> None:
     if content:
@@ -306,11 +306,11 @@ def test_broken_candidates(
     assert set(tmp_path.iterdir()) == before
 
 
-def test_ids_of_two_types_in_json(tmp_path: Path) -> None:
+def test_ids_of_two_types_in_json_are_refused(tmp_path: Path) -> None:
     lines = [{"query_id": 1, "passage_id": number, "score": 1.5} for number in [*range(200), "x"]]
     (tmp_path / "run.jsonl").write_text("\n".join(map(json.dumps, lines)))
     (tmp_path / "qrels.tsv").write_text("1\t5\t1\n")
-    with pytest.raises(DataError, match=r"run.jsonl:201, column 'passage_id': str, where earlier ids are int"):
+    with pytest.raises(DataError, match=r"run.jsonl:201, column 'passage_id': str, but earlier ids are int"):
         nvmine.mine_ranked(tmp_path / "run.jsonl", tmp_path / "qrels.tsv", out=tmp_path / "out.parquet")
 
 
@@ -319,14 +319,14 @@ def test_ids_of_two_types_in_json(tmp_path: Path) -> None:
     [
         ("q.tsv", QRELS + "c\tx\n", "q.tsv:4: 2 columns"),
         ("q.tsv", QRELS + "a\tx\t0\n", "q.tsv:4, query 'a'"),
-        ("q.csv", "query_id,label\na,1\n", "known as passage"),
-        ("q.csv", "query_id,passage_id,label\na,x,1\na,x,0\n", "q.csv, query 'a': qrels say two things"),
+        ("q.csv", "query_id,label\na,1\n", "known as passage; the columns are: 'query_id', 'label'; rename one to"),
+        ("q.csv", "query_id,passage_id,label\na,x,1\na,x,0\n", "q.csv, query 'a': qrels contradict themselves"),
         ("q.csv", "query_id,passage_id,label\na,x,yes\n", "q.csv: cannot be read"),
-        ("q.csv", "query_id,passage_id,label\na,,1\n", "q.csv, column 'passage', row 0: qrels have a null id"),
+        ("q.csv", "query_id,passage_id,label\na,,1\n", "q.csv, column 'passage', row 0: an id in qrels is null"),
         ("q.doc", QRELS, "unknown kind of file"),
     ],
 )
-def test_broken_judgements(name: str, content: str, message: str, tmp_path: Path) -> None:
+def test_broken_qrels_are_refused(name: str, content: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "run.trec").write_text(RUN)
     (tmp_path / name).write_text(content)
     with pytest.raises(DataError) as caught:
@@ -335,15 +335,17 @@ def test_broken_judgements(name: str, content: str, message: str, tmp_path: Path
     assert str(tmp_path / name) in str(caught.value)
 
 
-def test_calls_that_cannot_be_right(tmp_path: Path) -> None:
+def test_wrong_calls_are_refused_and_write_nothing(tmp_path: Path) -> None:
     run, qrels, out = tmp_path / "run.trec", tmp_path / "qrels.tsv", tmp_path / "out.parquet"
     run.write_text(RUN)
     qrels.write_text(QRELS)
-    with pytest.raises(DataError, match="no positives: give qrels"):
+    with pytest.raises(DataError, match="no positives: pass qrels="):
         nvmine.mine_ranked(run, out=out)
-    with pytest.raises(DataError, match="column 'qid': a TREC run file has no names"):
+    with pytest.raises(
+        DataError, match="argument 'query_column': is 'qid', but the columns of a TREC run file have no names"
+    ):
         nvmine.mine_ranked(run, qrels, out=out, query_column="qid")
-    with pytest.raises(DataError, match="is the file of candidates"):
+    with pytest.raises(DataError, match="argument 'out': this is the file of candidates"):
         nvmine.mine_ranked(run, qrels, out=run)
     with pytest.raises(PolicyError, match="no such field"):
         nvmine.mine_ranked(run, qrels, out=out, percent=3)
@@ -354,7 +356,7 @@ def test_calls_that_cannot_be_right(tmp_path: Path) -> None:
     assert run.read_text() == RUN
     nvmine.mine_ranked(run, qrels, out=out)
     pl.DataFrame({"query_id": [1], "passage_id": [2], "score": [0.5]}).write_parquet(tmp_path / "numbers.parquet")
-    with pytest.raises(DataError, match=r"qrels.tsv, column 'query': 'a' is no whole number"):
+    with pytest.raises(DataError, match=r"qrels.tsv, column 'query': 'a' is not a whole number"):
         nvmine.mine_ranked(tmp_path / "numbers.parquet", qrels, out=out)
     assert pl.read_parquet(out)["query_id"].to_list() == ["a", "b"]
 
@@ -362,7 +364,7 @@ def test_calls_that_cannot_be_right(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("columns", "kind", "message"),
     [
-        ({"ids": [["x"]], "scores": [[0.5, 0.6]]}, DataError, "query 'a': 1 ids for 2 scores of its candidates"),
+        ({"ids": [["x"]], "scores": [[0.5, 0.6]]}, DataError, "query 'a': its candidates have 1 ids but 2 scores"),
         ({"ids": [["x"]], "scores": [["y"]]}, DtypeError, "column 'scores': holds List"),
         ({"ids": ["x"], "scores": [[0.5]]}, DtypeError, "column 'ids': holds String, expected lists of"),
         ({"ids": [[0.5]], "scores": [[0.5]]}, DtypeError, "column 'ids': holds List"),
@@ -370,11 +372,13 @@ def test_calls_that_cannot_be_right(tmp_path: Path) -> None:
         (
             {"ids": [["x"]], "scores": [[0.5]], "pos_ids": [["y", "z"]], "pos_scores": [[0.5]]},
             DataError,
-            "query 'a': 2 ids for 1 scores of its positives",
+            "query 'a': its positives have 2 ids but 1 scores",
         ),
     ],
 )
-def test_lists_that_do_not_fit(columns: Any, kind: type[NvmineError], message: str, tmp_path: Path) -> None:
+def test_lists_of_other_types_or_lengths_are_refused(
+    columns: Any, kind: type[NvmineError], message: str, tmp_path: Path
+) -> None:
     (tmp_path / "qrels.tsv").write_text(QRELS)
     pl.DataFrame({"query_id": ["a"], **columns}).write_parquet(tmp_path / "lists.parquet")
     qrels = None if "pos_ids" in columns else tmp_path / "qrels.tsv"

@@ -126,7 +126,9 @@ def test_columns_can_be_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"column 'rank': no such column"):
         RankedTeacher.open(tmp_path / "run.parquet", query_column="who", passage_column="what", score_column="rank")
     (tmp_path / "run.trec").write_text(trec_lines(rows))
-    with pytest.raises(DataError, match=r"run.trec, column 'what': the columns of a TREC run have no names"):
+    with pytest.raises(
+        DataError, match=r"run.trec, argument 'passage_column': is 'what', but the columns of a TREC run file"
+    ):
         RankedTeacher.open(tmp_path / "run.trec", passage_column="what")
 
 
@@ -146,12 +148,16 @@ BROKEN: dict[str, tuple[str, str | bytes, str]] = {
     "no Parquet": ("run.parquet", CSV, "run.parquet: cannot be read"),
     "short row": ("run.csv", CSV + "b,x\n", "run.csv:4: 2 fields"),
     "long row": ("run.csv", CSV + "b,x,1,2\n", "run.csv:4: 4 fields"),
-    "empty id": ("run.csv", CSV + ",x,1\n", "run.csv:4, column 'query_id': '' is no id"),
-    "no number": ("run.tsv", CSV.replace(",", "\t") + "b\tx\thigh\n", "run.tsv:4, column 'score': 'high' is no number"),
+    "empty id": ("run.csv", CSV + ",x,1\n", "run.csv:4, column 'query_id': '' is not an id"),
+    "no number": (
+        "run.tsv",
+        CSV.replace(",", "\t") + "b\tx\thigh\n",
+        "run.tsv:4, column 'score': 'high' is not a number",
+    ),
     "not UTF-8": ("run.csv", CSV.encode() + b"b,\xff,1\n", "run.csv:4: not UTF-8"),
     "broken JSON": ("run.jsonl", '{"query_id": "a", "passage_id": "x", "score": 1}\n{"query_id"', "run.jsonl:2"),
     "too few columns": ("run.trec", RUN + "b Q0 x 3 0.5\n", "run.trec:3: 5 columns, expected 6"),
-    "no number in a run": ("run.trec", RUN + "b Q0 x 3 x t\n", "run.trec:3, column 'score': 'x' is no number"),
+    "no number in a run": ("run.trec", RUN + "b Q0 x 3 x t\n", "run.trec:3, column 'score': 'x' is not a number"),
     "a run cut short": ("run.trec.gz", gzip.compress(RUN.encode())[:-9], "run.trec.gz: cannot be read"),
 }
 

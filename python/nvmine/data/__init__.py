@@ -1,4 +1,4 @@
-"""Readers of text collections: whatever the format, the result is one :class:`Dataset`."""
+"""Readers of text collections: every format becomes one :class:`Dataset`."""
 
 from nvmine.data.dataset import Dataset
 from nvmine.data.identity import identity_classes, self_passages

@@ -1,12 +1,12 @@
 """BEIR folders: ``corpus.jsonl``, ``queries.jsonl`` and ``qrels/<split>.tsv``.
 
-The layout of the BEIR benchmark, which most retrieval collections are published in. Both JSONL files may be gzipped
-(``.jsonl.gz``). Prefer a pairs file (:mod:`nvmine.data.pairs`) where there are no ids to keep.
+This is the layout of the BEIR benchmark, in which most retrieval collections are published. Both JSONL files may be
+gzipped (``.jsonl.gz``). Prefer a pairs file (:mod:`nvmine.data.pairs`) for data without ids.
 
-Labels: tab-separated lines of query id, passage id and score, under the header ``query-id corpus-id score`` or none;
-TREC's four columns (query, iteration, passage, score; the iteration is ignored) are read too, and white space separates
-where a line holds no tab. A score above 0 makes a positive. Anything else is a judgement that the passage does not
-answer the query, which is no obstacle to mining it, so such lines only have to be well-formed.
+Labels are tab-separated lines of query id, passage id and score, with or without the header ``query-id corpus-id
+score``. TREC's four columns (query, iteration, passage, score; the iteration is ignored) are read too, and a line
+without a tab is split at white space. A score above 0 makes a positive. Any other score says that the passage does not
+answer the query. Such a passage may be mined, so its line only has to be well-formed.
 """
 
 from __future__ import annotations
@@ -24,28 +24,28 @@ from nvmine.errors import DataError, quote
 _HEADER = ["query-id", "corpus-id", "score"]
 
 Qrels = dict[str, dict[str, tuple[float, int]]]
-"""Query id, then passage id, to the score and the line that gave it."""
+"""By query id and then passage id: the score, and the line that it stands on."""
 
 
 def read_beir(folder: Path, *, split: str = "train", on_missing: OnMissing = "raise") -> Dataset:
-    """Read the queries that a split labels, and the whole corpus.
+    """Reads the queries that a split labels, and the whole corpus.
 
-    Queries keep the order of ``queries.jsonl``. A passage's text is its title, a space and its text, stripped; it may
-    be empty, as it is in some published sets, whereas a query's may not.
+    Queries keep the order of ``queries.jsonl``. A passage's text is its title, a space and its text, stripped. It may
+    be empty, as in some published collections; a query's text may not.
 
     Parameters
     ----------
     folder
-        Holds the three parts.
+        The folder with the three parts.
     split
         Name of a file in ``qrels/``, without its suffix.
     on_missing
-        ``"skip"`` drops queries that the split gives no score above 0; ``"raise"`` refuses them.
+        ``"skip"`` leaves out queries without a score above 0 in the split; ``"raise"`` refuses them.
 
     Raises
     ------
     DataError
-        A part is missing, empty, malformed or contradicts another; the message names file, line and id.
+        A part is missing, empty or malformed, or contradicts another one; the message names file, line and id.
 
     Examples
     --------
@@ -72,7 +72,7 @@ def read_beir(folder: Path, *, split: str = "train", on_missing: OnMissing = "ra
     positives = [[numbers[name] for name, (score, _) in qrels[query].items() if score > 0] for query in query_ids]
     for query, found in zip(query_ids, positives, strict=True):
         if not found and on_missing == "raise":
-            message = 'no passage with a score above 0; remove its lines, or use on_missing="skip"'
+            message = 'no passage has a score above 0; remove the lines of this query, or use on_missing="skip"'
             raise DataError(message, path=qrels_path, query=query)
     kept = [number for number, found in enumerate(positives) if found]
     if not kept:
@@ -109,12 +109,12 @@ def _qrels_path(folder: Path, split: str) -> Path:
 
 
 def read_qrels(path: Path) -> Qrels:
-    """Read a file of labels.
+    """Reads a file of labels.
 
     Raises
     ------
     DataError
-        A line is malformed, a pair has two scores, or there are no lines.
+        A line is malformed, a (query, passage) pair has two different scores, or there are no labels.
     """
     qrels: Qrels = {}
     width = None
@@ -151,7 +151,7 @@ def _score(text: str, path: Path, line: int) -> float:
 
 
 def _read_queries(path: Path, wanted: Container[str]) -> tuple[set[str], dict[str, int], list[str]]:
-    """All ids, then the rows by id and the texts of those wanted."""
+    """Returns all query ids, the row numbers of the wanted queries by id, and their texts."""
     known: set[str] = set()
     rows: dict[str, int] = {}
     texts: list[str] = []
@@ -190,6 +190,6 @@ def _identified(path: Path) -> Iterator[tuple[int, str, Record]]:
 
 
 def _duplicate(path: Path, name: str, line: int) -> DataError:
-    # Read again rather than hold a line number for every id.
+    # Reading the file again needs less memory than a line number for every id.
     first = next(earlier for earlier, other, _ in _identified(path) if other == name)
     return DataError(f"id {quote(name)} was already used on line {first}", path=path, line=line, column="_id")

@@ -1,7 +1,7 @@
-"""The dataset value that every reader returns: queries, passages and which passages are whose positives.
+"""The dataset that every reader returns: queries, passages, and which passages are positives of which query.
 
-Passages and queries are known by their row number from here on; ids are text and are joined in again when results are
-written. Positives are kept in compressed rows (offsets and values), the layout the core takes.
+Inside nvmine, a query or passage is known by its row number; its id is looked up again when results are written.
+Positives are stored as compressed rows (offsets and values), the layout that the core takes.
 """
 
 from __future__ import annotations
@@ -16,11 +16,14 @@ import numpy.typing as npt
 
 Int64Array = npt.NDArray[np.int64]
 OnMissing = Literal["raise", "skip"]
-"""What a reader does with a query that has no positive."""
+"""Whether a reader refuses a query that has no positive, or leaves it out."""
 
 
 class Taken(NamedTuple):
-    """Which rows of a file were taken, where it has others too: their numbers from 0, ascending, of how many."""
+    """Which rows were taken from a file that has more.
+
+    `rows` holds their numbers, counted from 0 and ascending; `of` is the number of rows in the file.
+    """
 
     rows: Int64Array
     of: int
@@ -28,23 +31,23 @@ class Taken(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dataset:
-    """Texts in, with their labels.
+    """Queries and passages with their labels.
 
     Parameters
     ----------
     name
-        For messages and the manifest: the path or name as the user gave it.
+        The path or name that the user gave, for messages and the manifest.
     query_ids, query_texts
-        The Q queries to mine, in file order, unique ids. Every one has at least one positive.
+        The Q queries to mine, in file order, with unique ids. Every query has at least one positive.
     passage_ids, passage_texts
-        The M passages, in file order, unique ids. A text already includes its title.
+        The M passages, in file order, with unique ids. A text already includes its title.
     positive_offsets
-        int64 of shape (Q + 1,): query q's positives are ``positive_passages[offsets[q]:offsets[q + 1]]``.
+        int64 of shape (Q + 1,): the positives of query q are ``positive_passages[offsets[q]:offsets[q + 1]]``.
     positive_passages
         int64, passage row numbers, ascending and unique within a query.
     queries_taken
-        Where the file of queries holds others too, which of its queries these are: whoever has something for each query
-        of the file, such as its vector, finds by it what belongs to those that are mined. It is no part of the content.
+        Which queries of the file these are, if the file holds others too. It finds the rows of the mined queries in
+        data with one row for every query of the file, such as vectors. It is not part of the digests.
     """
 
     name: str
@@ -57,11 +60,11 @@ class Dataset:
     queries_taken: Taken | None = None
 
     def positives(self, query: int) -> Int64Array:
-        """Row numbers of the passages that are positives of query number `query`."""
+        """Returns the row numbers of the positives of the query in row `query`."""
         return self.positive_passages[self.positive_offsets[query] : self.positive_offsets[query + 1]]
 
     def digests(self) -> dict[str, str]:
-        """SHA-256 of the queries, the corpus and the labels, the same for the same content in any file format."""
+        """Returns the SHA-256 of queries, corpus and labels; equal content has equal digests in every file format."""
         labels = hashlib.sha256(self.positive_offsets.astype("<i8").tobytes())
         labels.update(self.positive_passages.astype("<i8").tobytes())
         return {
@@ -72,12 +75,12 @@ class Dataset:
 
 
 def compressed_rows(rows: Iterable[Iterable[int]]) -> tuple[Int64Array, Int64Array]:
-    """Put rows of different lengths end to end, each ascending and without repetition.
+    """Concatenates rows of different lengths, each sorted and without duplicates.
 
     Returns
     -------
     offsets, values
-        int64; row r is ``values[offsets[r]:offsets[r + 1]]``.
+        int64 of shape (rows + 1,) and int64; row r is ``values[offsets[r]:offsets[r + 1]]``.
 
     Examples
     --------
@@ -95,7 +98,7 @@ def compressed_rows(rows: Iterable[Iterable[int]]) -> tuple[Int64Array, Int64Arr
 def _digest_texts(ids: Iterable[str], texts: Iterable[str]) -> str:
     digest = hashlib.sha256()
     for name, text in zip(ids, texts, strict=True):
-        # Lengths first: no two different lists of texts give the same bytes.
+        # The length comes first, so that no two different lists of texts give the same bytes.
         for part in (name.encode(), text.encode()):
             digest.update(len(part).to_bytes(8, "little"))
             digest.update(part)

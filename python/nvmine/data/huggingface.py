@@ -1,8 +1,8 @@
-"""Hugging Face ``datasets``: a folder written by ``save_to_disk``, a name on the hub, or one in memory.
+"""Hugging Face ``datasets``: a folder written by ``save_to_disk``, a name on the hub, or a dataset in memory.
 
-Rows come through the library itself, so that selections, filters and sorts which a dataset keeps as an index are
-honoured; the Arrow files of the folder alone would give the rows before them. Needs the extra ``datasets``. Prefer
-Parquet (:mod:`nvmine.data.formats.tables`) where you may choose: it needs no extra.
+Rows are read with the library itself. It honours selections, filters and sorts, which a dataset keeps as an index; the
+Arrow files of the folder hold the rows from before. This module needs the extra ``datasets``. Prefer Parquet
+(:mod:`nvmine.data.formats.tables`) if you can choose, because it needs no extra.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ _BATCH = 1000
 
 
 def open_folder(folder: Path, *, split: str = "train") -> Table:
-    """Open a dataset saved by ``save_to_disk``; `split` picks one of a saved ``DatasetDict``.
+    """Opens a dataset saved by ``save_to_disk``; `split` selects one from a saved ``DatasetDict``.
 
     Raises
     ------
     MissingExtraError
         ``datasets`` is not installed.
     DataError
-        The folder cannot be loaded, or lacks the split.
+        The folder cannot be loaded, or does not have the split.
 
     Examples
     --------
@@ -42,14 +42,14 @@ def open_folder(folder: Path, *, split: str = "train") -> Table:
 
 
 def open_hub(name: str, *, split: str = "train") -> Table:
-    """Open a dataset of the hub by ``owner/name`` or ``owner/name:configuration``, downloaded or cached.
+    """Opens a dataset of the hub, ``owner/name`` or ``owner/name:configuration``, downloaded or cached.
 
     Raises
     ------
     MissingExtraError
         ``datasets`` is not installed.
     DataError
-        No such dataset, configuration or split, or the hub cannot be reached.
+        The dataset, configuration or split does not exist, or the hub cannot be reached.
 
     Examples
     --------
@@ -61,28 +61,30 @@ def open_hub(name: str, *, split: str = "train") -> Table:
     try:
         data = datasets.load_dataset(repository, configuration or None, split=split)
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
-        message = f"neither a path here nor a data set that the Hugging Face hub gives: {error}"
+        message = f"there is no such path, and the Hugging Face hub gives no such dataset: {error}"
         raise DataError(message, path=name) from error
     return open_object(data, split=split, name=name)
 
 
 def open_object(data: object, *, split: str = "train", name: str = "a Hugging Face dataset") -> Table:
-    """Return a ``Dataset``, or the split of a ``DatasetDict``, as a table.
+    """Returns a ``Dataset``, or one split of a ``DatasetDict``, as a table.
 
     Raises
     ------
+    MissingExtraError
+        ``datasets`` is not installed.
     DataError
-        The ``DatasetDict`` lacks the split, or `data` is of another kind.
+        The ``DatasetDict`` does not have the split, or `data` is neither of the two.
     """
     datasets = _datasets()
     if isinstance(data, datasets.DatasetDict):
         if split not in data:
             found = ", ".join(map(quote, data)) or "none"
-            raise DataError(f"no split {quote(split)}: there are {found}; choose one with split=", path=name)
+            raise DataError(f"no split {quote(split)}: the splits are {found}; choose one with split=", path=name)
         data = data[split]
     if not isinstance(data, datasets.Dataset):
         raise DataError(f"expected a Dataset or a DatasetDict, found {type(data).__name__}", path=name)
-    # The format that a dataset was saved with (torch, numpy) is for training; texts come as Python strings.
+    # A dataset may be saved with a format for training (torch, numpy); without it, texts are Python strings.
     rows = data.with_format(None)
 
     def read(columns: Sequence[str]) -> Iterator[Row]:

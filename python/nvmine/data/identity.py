@@ -1,9 +1,10 @@
-"""Which passages are the same passage, and which are the query itself.
+"""Which passages are the same passage, and which passages are the query itself.
 
-Collections hold one text under several ids, in other letter case or spacing, and ArguAna-like ones hold their own
-queries. A negative that is a twin of a positive or of the query teaches the opposite of the truth, so the miner
-excludes by *class*: texts that agree after NFC, white-space folding and case folding. Near-duplicates that differ in a
-word are another matter: the policy's ``near_duplicate`` guard compares shingles.
+A collection may hold one text under several ids, in different letter case or spacing, and collections like ArguAna
+hold their own queries. A negative with the text of a positive or of the query would train the model against the right
+answer. The miner therefore excludes passages by *class*: the texts that are equal after NFC normalisation, white-space
+folding and case folding. Texts that differ in a word are left to the policy's ``near_duplicate`` guard, which compares
+shingles.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from nvmine.shingles import normalise
 
 
 def identity_classes(texts: Iterable[str]) -> Int64Array:
-    """Give two passages the same number exactly when their normalised texts are equal.
+    """Returns a class for every passage; two passages have the same class if and only if their normalised texts agree.
 
-    O(total text); 16 bytes of digest per distinct text are held, never the texts.
+    O(total text) time. Memory holds a digest of 16 bytes per distinct text, not the texts.
 
     Parameters
     ----------
@@ -42,11 +43,11 @@ def identity_classes(texts: Iterable[str]) -> Int64Array:
 
 
 def self_passages(dataset: Dataset, classes: Int64Array) -> tuple[Int64Array, Int64Array]:
-    """Find, for every query, the passages that are the query itself.
+    """Finds, for every query, the passages that are the query itself.
 
-    These have the query's normalised text, or its id (the convention of BEIR's ``ignore_identical_ids``). A class is
-    named by its first member, which suffices because exclusion is by class; a query's positive may be among them.
-    O(total text).
+    These are the passages with the query's normalised text, or with its id (the convention of BEIR's
+    ``ignore_identical_ids``). Each class is represented by its first passage, which suffices because exclusion is by
+    class. A positive of the query may be among them. O(total text) time.
 
     Parameters
     ----------
@@ -58,7 +59,7 @@ def self_passages(dataset: Dataset, classes: Int64Array) -> tuple[Int64Array, In
     Returns
     -------
     offsets, passages
-        int64 of shape (Q + 1,) and int64: query q's are ``passages[offsets[q]:offsets[q + 1]]``, ascending.
+        int64 of shape (Q + 1,) and int64: those of query q are ``passages[offsets[q]:offsets[q + 1]]``, ascending.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""Whatever holds the data, to a :class:`~nvmine.data.dataset.Dataset`: which reader reads what.
+"""Opens any source of data as a :class:`~nvmine.data.dataset.Dataset` by choosing the reader.
 
-Decided by what is there, never by trial: a file by its suffix, a folder by the file that marks its kind, a value by its
-type. A string is a path if it exists, and only else a name on the Hugging Face hub.
+The choice never depends on trying readers: a file is recognised by its suffix, a folder by the files in it, a value by
+its type. A string is a path if that path exists, and otherwise a name on the Hugging Face hub.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, get_args
 from nvmine.data import huggingface
 from nvmine.data.beir import read_beir
 from nvmine.data.dataset import Dataset, OnMissing
-from nvmine.data.formats.tables import SUFFIXES, Table, frame_table, list_table, open_table, table_suffix
+from nvmine.data.formats.suffixes import suffix_of
+from nvmine.data.formats.tables import SUFFIXES, Table, frame_table, list_table, open_table
 from nvmine.data.pairs import read_pairs
 from nvmine.errors import DataError, PolicyError, quote
 
@@ -35,32 +36,32 @@ def open_dataset(
     corpus: str | Path | None = None,
     on_missing: OnMissing = "raise",
 ) -> Dataset:
-    """Read a collection: queries, passages, and which passages are whose positives.
+    """Reads a collection: queries, passages, and which passages are positives of which query.
 
     Parameters
     ----------
     data
-        A :class:`Dataset`, returned as it is · a BEIR folder · a folder written by Hugging Face's ``save_to_disk`` · a
-        pairs file (Parquet, JSONL, CSV, TSV) · a Polars DataFrame or a Hugging Face dataset of pairs · a sequence of
-        (query, positive) tuples · the name of a dataset on the Hugging Face hub, ``owner/name`` or
-        ``owner/name:configuration``.
+        A :class:`Dataset`, which is returned unchanged · a BEIR folder · a folder written by Hugging Face's
+        ``save_to_disk`` · a pairs file (Parquet, JSONL, CSV, TSV) · a Polars DataFrame or a Hugging Face dataset of
+        pairs · a sequence of (query, positive) tuples · the name of a dataset on the Hugging Face hub, ``owner/name``
+        or ``owner/name:configuration``.
     split
-        Of a BEIR folder or a Hugging Face dataset; other kinds have none.
+        The split of a BEIR folder or a Hugging Face dataset. Other sources have no splits.
     query_column, positive_column
-        Of pairs; see :func:`nvmine.data.pairs.read_pairs`.
+        Columns of pairs; see :func:`nvmine.data.pairs.read_pairs`.
     corpus
-        File of further passages, for pairs.
+        A file of further passages, for pairs.
     on_missing
         ``"skip"`` leaves out queries without a positive; ``"raise"`` refuses them.
 
     Raises
     ------
     DataError
-        Nothing readable is there, or what is there is malformed; the message names the place.
+        There is nothing to read, or the data are malformed; the message names the place.
     PolicyError
         `on_missing` has another value.
     MissingExtraError
-        ``datasets`` is needed and not installed.
+        ``datasets`` is needed but not installed.
 
     Examples
     --------
@@ -93,18 +94,18 @@ def _has(folder: Path, marks: Sequence[str]) -> bool:
 def _refuse(options: Mapping[str, object], kind: str, name: str | Path) -> None:
     for option, value in options.items():
         if value is not None:
-            raise DataError(f"is for pairs; this is {kind}", path=name, argument=option)
+            raise DataError(f"can only be used with pairs, and this is {kind}", path=name, argument=option)
 
 
 def _table_at(data: str | Path, split: str) -> Table:
-    """Open the pairs at a path, or under a name of the hub where there is nothing at the path."""
+    """Opens the pairs at a path, or those with this name on the hub if there is nothing at the path."""
     path = Path(data)
     if path.is_dir():
         if _has(path, _HUGGING_FACE_MARKS):
             return huggingface.open_folder(path, split=split)
-        message = f"no data set: looked for {', '.join((*_BEIR_MARKS[:1], *_HUGGING_FACE_MARKS))}"
-        raise DataError(f"{message}; for a pairs file, give the file", path=path)
-    if path.exists() or table_suffix(path) is not None:
+        message = f"no dataset: looked for {', '.join((*_BEIR_MARKS[:1], *_HUGGING_FACE_MARKS))}"
+        raise DataError(f"{message}; to read a pairs file, pass the path of the file", path=path)
+    if path.exists() or suffix_of(path, SUFFIXES) is not None:
         return open_table(path)
     if isinstance(data, str) and _HUB_NAME.fullmatch(data):
         return huggingface.open_hub(data, split=split)

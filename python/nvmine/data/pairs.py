@@ -1,15 +1,15 @@
-"""Pairs of a query and its positive, in any table, to a dataset.
+"""Pairs of a query and its positive in any table, read as a dataset.
 
-The shape of most fine-tuning data: no ids, no separate corpus. Equal query texts are one query, equal positive texts
-one passage, and the corpus is what the positives, and a file of further passages if given, hold together. Mining
-against the positives alone is quick but finds only what other queries were asked about: give `corpus` where there is
-one. Prefer the BEIR layout (:mod:`nvmine.data.beir`) for data that has ids and graded labels.
+Most fine-tuning data has this shape: no ids, and no separate corpus. Equal query texts are one query, and equal
+positive texts are one passage. The corpus consists of all positives, and of the passages in a corpus file if one is
+given. Mining the positives alone is quick, but the only negatives are then positives of other queries; pass `corpus`
+if you have one. Prefer the BEIR layout (:mod:`nvmine.data.beir`) for data with ids and graded labels.
 """
 
 from __future__ import annotations
 
 from nvmine.data.dataset import Dataset, OnMissing, compressed_rows
-from nvmine.data.formats.jsonl import as_id, kind
+from nvmine.data.formats.jsonl import as_id, type_of
 from nvmine.data.formats.tables import Table
 from nvmine.errors import DataError, quote
 
@@ -23,7 +23,7 @@ DEFAULT_COLUMNS = (
     ("query", "passage"),
     ("query", "pos"),
 )
-"""(query, positive) names tried in this order where the caller names none."""
+"""(query, positive) column names, tried in this order if the caller names none."""
 
 
 def read_pairs(
@@ -34,30 +34,31 @@ def read_pairs(
     corpus: Table | None = None,
     on_missing: OnMissing = "raise",
 ) -> Dataset:
-    """Build a dataset from two columns of a table.
+    """Builds a dataset from two columns of a table.
 
-    Texts are compared exactly and kept as they are. Queries come in first-seen order with ids ``q<row>``, the row that
-    each was first seen in. Passages are those of `corpus`, in its order and with its ids (``c<row>`` where it has
-    none), then the positives not among them, with ids ``p<row>``, or ``p<row>.<i>`` for item ``i > 0`` of a list.
-    Rows count from 0 and leave blank lines out.
+    Texts are compared exactly and kept unchanged. Queries are in the order of their first rows, with ids ``q<row>``.
+    Passages are those of `corpus`, in its order and with its ids (``c<row>`` if it has none), followed by the positives
+    that are not among them, with ids ``p<row>``, or ``p<row>.<i>`` for item ``i > 0`` of a list. Rows are counted
+    from 0, without blank lines.
 
     Parameters
     ----------
     table
-        Rows of (query, positive) text; a positive may be a list of texts, each a positive of its own.
+        Rows of a query text and a positive text. A positive may be a list of texts, each of which is a positive.
     query_column, positive_column
-        Default: the first of :data:`DEFAULT_COLUMNS` that the table has, with the named one in its place.
+        Names of the two columns. Default: the first pair of :data:`DEFAULT_COLUMNS` that the table has; if you name
+        one column, only the other one is looked up.
     corpus
-        Further passages: a column ``text``, and ids in ``_id`` or ``id`` if there is such a column. Other columns, a
-        title among them, are not used. A text seen before is merged into the first.
+        Further passages, in a column ``text``, with ids in a column ``_id`` or ``id`` if there is one. Other columns,
+        such as a title, are not used. A repeated text is merged into its first passage.
     on_missing
-        ``"skip"`` passes over rows whose positive is null, blank or an empty list; ``"raise"`` refuses them.
+        ``"skip"`` leaves out rows whose positive is null, blank or an empty list; ``"raise"`` refuses them.
 
     Raises
     ------
     DataError
         A column is missing, a cell is not text, a query or an item of a list is null or blank, two passages have
-        the same id, or there are no rows; the message names the line or row and the column.
+        the same id, or there are no rows; the message names the line or row, and the column.
 
     Examples
     --------
@@ -87,11 +88,13 @@ def read_pairs(
         for item, text in enumerate(texts):
             name = f"p{row}.{item}" if item else f"p{row}"
             if text not in passages.numbers and name in taken:
-                message = f"id {quote(name)} of the corpus is the one this positive would get; rename it in the corpus"
+                message = (
+                    f"this positive would get the id {quote(name)}, which the corpus uses; rename it in the corpus"
+                )
                 raise table.error(message, place=place, column=positive_column)
             positives[number].append(passages.add(text, name))
     if not positives:
-        raise table.error("no rows with a query and a positive")
+        raise table.error("no row has a query and a positive")
     offsets, values = compressed_rows(positives)
     return Dataset(
         name=table.name,
@@ -105,7 +108,7 @@ def read_pairs(
 
 
 class _Unique:
-    """Texts in first-seen order, each once, under the id that it was first added with."""
+    """Unique texts in the order in which they were added, each with the id that came with it first."""
 
     def __init__(self) -> None:
         self.ids: list[str] = []
@@ -125,8 +128,8 @@ def _choose_columns(table: Table, query: str | None, positive: str | None) -> tu
             return pair
     columns = ", ".join(map(quote, table.columns))
     missing = [name for name in (query, positive) if name is not None and name not in table.columns]
-    wanted = f"no column {quote(missing[0])}" if missing else "no two columns are known as query and positive"
-    message = f"{wanted}; the columns are: {columns}; name two with query_column= and positive_column="
+    problem = f"no column {quote(missing[0])}" if missing else "no two columns are known as query and positive"
+    message = f"{problem}; the columns are: {columns}; name two with query_column= and positive_column="
     raise table.error(message, column=missing[0] if missing else None)
 
 
@@ -138,14 +141,14 @@ def _add_corpus(passages: _Unique, corpus: Table) -> None:
     places: dict[str, int] = {}
     for row, (place, (cell, *rest)) in enumerate(corpus.read(("text",) if id_column is None else ("text", id_column))):
         if not isinstance(cell, str):
-            raise corpus.error(f"expected text, found {kind(cell)}", place=place, column="text")
+            raise corpus.error(f"expected text, found {type_of(cell)}", place=place, column="text")
         name = _corpus_id(rest[0], corpus, place, id_column) if id_column else f"c{row}"
         if places.setdefault(name, place) != place:
             message = f"id {quote(name)} was already used on {corpus.unit} {places[name]}"
             raise corpus.error(message, place=place, column=id_column)
         passages.add(cell, name)
     if not places:
-        raise corpus.error("no passages")
+        raise corpus.error("the corpus has no passages")
 
 
 def _corpus_id(cell: object, corpus: Table, place: int, column: str) -> str:
@@ -156,21 +159,21 @@ def _corpus_id(cell: object, corpus: Table, place: int, column: str) -> str:
 
 
 def _positive_texts(cell: object, table: Table, place: int, column: str) -> list[str]:
-    """List the positives of a row; none where the cell is null, blank or an empty list."""
+    """Returns the positives of a row; there are none if the cell is null, blank or an empty list."""
     if cell is None or (isinstance(cell, str) and not cell.strip()):
         return []
-    # A bare string is one positive: iterating over it would make each letter one.
+    # A bare string is one positive; iterating over it would give its letters.
     items = cell if isinstance(cell, list | tuple) else [cell]
     return [_text(item, table, place, column) for item in items]
 
 
 def _text(cell: object, table: Table, place: int, column: str) -> str:
     if not isinstance(cell, str):
-        raise table.error(f"expected text, found {kind(cell)}", place=place, column=column)
+        raise table.error(f"expected text, found {type_of(cell)}", place=place, column=column)
     if not cell.strip():
         raise table.error("the text is empty", place=place, column=column)
     try:
         cell.encode()
     except UnicodeEncodeError as error:
-        raise table.error("a lone surrogate, which is no text", place=place, column=column) from error
+        raise table.error("a lone surrogate is not text", place=place, column=column) from error
     return cell

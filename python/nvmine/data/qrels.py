@@ -1,6 +1,7 @@
-"""Files of judgements to a frame: `query`, `passage`, `relevance` and perhaps `score`.
+"""Files of relevance judgements (qrels), read as a frame: `query`, `passage`, `relevance` and perhaps `score`.
 
-BEIR and TREC labels as :mod:`nvmine.data.beir` reads them, or a table with named columns, Parquet for large ones.
+A file holds BEIR or TREC labels, which :mod:`nvmine.data.beir` reads, or is a table with named columns. Prefer Parquet
+for large ones.
 """
 
 from __future__ import annotations
@@ -11,21 +12,27 @@ import polars as pl
 
 from nvmine.data.beir import read_qrels
 from nvmine.data.formats import columns
-from nvmine.data.formats.scan import kind, scan, unreadable
+from nvmine.data.formats.scan import POLARS_FAILURES, scan, unreadable
+from nvmine.data.formats.suffixes import require_suffix
 
 LABELS = (".tsv", ".txt", ".qrels", ".qrel", ".trec")
 FORMS = (".parquet", ".csv", ".jsonl", ".json", *LABELS)
 
 
 def open_qrels(path: Path) -> pl.DataFrame:
-    """Read judgements, a row a pair; those of a text file are text.
+    """Reads judgements, one (query, passage) pair per row; ids of a text file are strings.
+
+    Parameters
+    ----------
+    path
+        A file with one of the suffixes :data:`FORMS`.
 
     Raises
     ------
     DataError
-        The file is missing, empty or malformed, its suffix is unknown, or it has no columns that are known.
+        The file is missing, empty or malformed, its suffix is unknown, or it has no known columns of ids.
     """
-    suffix = kind(path, FORMS)
+    suffix = require_suffix(path, FORMS)
     if suffix in LABELS:
         rows = [
             (query, passage, score)
@@ -36,16 +43,16 @@ def open_qrels(path: Path) -> pl.DataFrame:
     frame = scan(path, suffix)
     schema = frame.collect_schema()
     names = {
-        "query": columns.choose(schema, None, columns.QUERY, "query_id", path),
-        "passage": columns.choose(schema, None, columns.PASSAGE, "passage_id", path),
+        role: columns.choose(schema, None, known, role, path, way_out=f"rename one to {known[0]}")
+        for role, known in (("query", columns.QUERY), ("passage", columns.PASSAGE))
     }
     optional = {"relevance": columns.find(schema, columns.RELEVANCE), "score": columns.find(schema, columns.POS_SCORE)}
     names |= {role: name for role, name in optional.items() if name is not None}
     chosen = []
     for role, name in names.items():
-        number = role in optional and schema[name] == pl.String
-        chosen.append((pl.col(name).cast(pl.Float64) if number else pl.col(name)).alias(role))
+        is_text = role in optional and schema[name] == pl.String
+        chosen.append((pl.col(name).cast(pl.Float64) if is_text else pl.col(name)).alias(role))
     try:
         return frame.select(chosen).collect()
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+    except POLARS_FAILURES as error:
         raise unreadable(path, error) from error

@@ -1,8 +1,9 @@
-"""Files of candidates, whatever their form, to frames of `query`, `passage` and `score`, a row a candidate.
+"""Files of ranked lists in any form, read as frames with the columns `query`, `passage` and `score`.
 
-Parquet, CSV, TSV and JSONL with a row a candidate; Parquet with a row a query and lists; TREC run files. Ids in CSV,
-TSV and TREC files are text, which keeps ``007`` and ``7`` apart; in the others they are what they are. A cell of a text
-file must not be empty; a null in Parquet follows the rule of :func:`nvmine.mine`.
+A file is Parquet, CSV, TSV or JSONL with one row per candidate, Parquet with one row per query and its lists, or a TREC
+run file. Ids in CSV, TSV and TREC files are strings, so ``007`` and ``7`` are different ids; in the other formats they
+have the type that the file gives them. A cell of a text file must not be empty. A null in Parquet is treated as in
+:func:`nvmine.mine`.
 """
 
 from __future__ import annotations
@@ -14,28 +15,29 @@ from pathlib import Path
 import polars as pl
 
 from nvmine.data.formats import columns, trec
-from nvmine.data.formats.scan import FORMS, RUNS, first_bad_cell, first_of_another_type, kind, scan, unreadable
+from nvmine.data.formats.scan import FORMS, RUNS, first_bad_cell, first_of_another_type, scan, unreadable
 from nvmine.data.formats.stream import Source, streamed
+from nvmine.data.formats.suffixes import require_suffix
 from nvmine.data.ranked_forms import list_form, long_form
-from nvmine.errors import DataError, NvmineError
+from nvmine.errors import NvmineError
 
 
 @dataclass(frozen=True, slots=True)
 class CandidateFile:
-    """An opened file.
+    """An opened file of candidates.
 
     Parameters
     ----------
     path
         The file.
     source
-        `query`, `passage` and `score`, or what :func:`nvmine.polars.lists.list_form` gives if `lists`.
+        The columns `query`, `passage` and `score`; or, if `lists`, those of :func:`nvmine.data.ranked_forms.list_form`.
     names
-        What the file calls the three; none in a run file, and with lists.
+        Names of the three columns in the file. None for a run file, and for lists.
     errors
-        What reading has found wrong: Polars before 2.0 passes on no more than the text.
+        Errors found while reading. They are kept here because Polars before 2.0 passes on only an exception's text.
     lists
-        Whether a row is a query.
+        Whether the file has one row per query instead of one row per candidate.
     """
 
     path: Path
@@ -45,18 +47,18 @@ class CandidateFile:
     lists: bool = False
 
     def check(self, rows: pl.DataFrame) -> None:
-        """Looks for cells that are empty, or no number, in rows of a text file.
+        """Checks rows of a text file for cells that are empty, or scores that are not numbers.
 
         Raises
         ------
         DataError
-            There is one; the file is read again to find its line.
+            There is such a cell; the file is read again to find its line.
         """
         if self.path.suffix.lower() != ".parquet" and self.names and sum(rows.null_count().row(0)):
             raise first_bad_cell(self.path, self.names)
 
     def unreadable(self, error: BaseException) -> NvmineError:
-        """What is wrong where Polars cannot read on: by its line, if it is in a text file."""
+        """Returns the error for a file that Polars cannot read on; for a text file, it names the line."""
         if self.errors:
             return self.errors[0]
         found = unreadable(self.path, error)
@@ -66,41 +68,35 @@ class CandidateFile:
 
 
 def open_candidates(path: Path, *, query: str | None, passage: str | None, score: str | None) -> CandidateFile:
-    """Open a file by its suffix; its rows are read later.
+    """Opens a file according to its suffix; the rows are read later.
 
     Parameters
     ----------
     path
-        One of :data:`nvmine.data.formats.scan.FORMS`; all but Parquet may end in ``.gz``.
+        A file with one of the suffixes :data:`nvmine.data.formats.scan.FORMS`; all but Parquet may be gzipped.
     query, passage, score
-        What its columns are called. Default: the first known name.
+        Names of the columns. Default: the first known name.
 
     Raises
     ------
     DataError
-        The file is missing or damaged, its suffix is unknown, or it has no such column.
+        The file is missing or damaged, its suffix is unknown, or a column is missing.
     DtypeError
-        A column holds something else than ids or scores.
+        A column does not hold ids or scores.
     """
-    suffix = kind(path, FORMS)
+    suffix = require_suffix(path, FORMS)
+    named = {"query": query, "passage": passage, "score": score}
     if suffix in RUNS:
         errors: list[NvmineError] = []
-        named = [name for name in (query, passage, score) if name is not None]
-        if named:
-            raise DataError("a TREC run file has no names for its columns", path=path, column=named[0])
-        run = streamed(lambda: noted(trec.read_run(path), errors), trec.SCHEMA)
+        columns.refuse_names(named, path)
+        run = streamed(lambda: keep_error(trec.read_run(path), errors), trec.SCHEMA)
         return CandidateFile(path, Source(run, {name: pl.col(name) for name in trec.SCHEMA}), None, errors)
     frame = scan(path, suffix)
     schema = frame.collect_schema()
     try:
         if any(isinstance(kind, pl.List | pl.Array) for kind in schema.values()):
-            lists = list_form(frame, path, query=query, passage=passage, score=score)
-            return CandidateFile(path, lists, None, [], lists=True)
-        names = (
-            columns.choose(schema, query, columns.QUERY, "query_column", path),
-            columns.choose(schema, passage, columns.PASSAGE, "passage_column", path),
-            columns.choose(schema, score, columns.SCORE, "score_column", path),
-        )
+            return CandidateFile(path, list_form(frame, path, named), None, [], lists=True)
+        names = columns.choose_all(schema, named, (columns.QUERY, columns.PASSAGE, columns.SCORE), path)
         if suffix != ".parquet" and schema[names[2]] == pl.String:
             frame = frame.with_columns(pl.col(names[2]).cast(pl.Float64, strict=False))
         source = long_form(frame, query=names[0], passage=names[1], score=names[2])
@@ -109,8 +105,8 @@ def open_candidates(path: Path, *, query: str | None, passage: str | None, score
     return CandidateFile(path, source, names, [])
 
 
-def noted(tables: Iterator[pl.DataFrame], errors: list[NvmineError]) -> Iterator[pl.DataFrame]:
-    """The tables; an error on the way is kept, as Polars may hand on its text alone."""
+def keep_error(tables: Iterator[pl.DataFrame], errors: list[NvmineError]) -> Iterator[pl.DataFrame]:
+    """Yields the tables, and keeps an error that interrupts them, because Polars may pass on only its text."""
     try:
         yield from tables
     except NvmineError as error:

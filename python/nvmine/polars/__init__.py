@@ -1,4 +1,4 @@
-"""The same rule for tables: ``mine`` is an expression on List columns, ``mine_long`` takes a row a candidate.
+"""The rule for Polars tables: ``mine`` is an expression on List columns, ``mine_long`` takes one row per candidate.
 
 Both are lazy, stream out of core, and give the results of :func:`nvmine.mine`.
 """

@@ -1,10 +1,10 @@
-"""The same rule as a Polars expression: ``mine`` on List columns, a row a query.
+"""``mine``: the rule as a Polars expression on List columns, one row per query.
 
-It runs in the compiled core, beside Polars' own operations and without the interpreter, in memory or streamed out of
-core. The results are those of :func:`nvmine.mine`, byte for byte, however Polars cuts the data into pieces.
+The expression runs in the compiled core, like Polars' own operations and without the interpreter, in memory or
+streamed out of core. The results are those of :func:`nvmine.mine`, byte for byte, however Polars splits the data.
 
-Polars passes on no exception of a plugin but its text: what :func:`nvmine.mine` raises as ``ScoreError`` arrives as
-``polars.exceptions.ComputeError``, the class named first in the message and the query by its id.
+Polars passes on only the text of a plugin's exception. An error that :func:`nvmine.mine` raises as ``ScoreError``
+arrives as ``polars.exceptions.ComputeError``; its message begins with the class and names the query by its id.
 """
 
 from __future__ import annotations
@@ -37,44 +37,44 @@ def mine(
     policy: Policy | None = None,
     **fields: Unpack[PolicyFields],
 ) -> pl.Expr:
-    """Picks the hard negatives of every row's query from its scored candidates, as an elementwise expression.
+    """Picks the hard negatives of every query from its scored candidates, as an elementwise expression.
 
     Parameters
     ----------
     scores
-        List or Array column of Float16, Float32 or Float64: the candidates' scores, higher is closer. A null is NaN.
-        Here and below, a name or an expression.
+        List or Array column of Float16, Float32 or Float64: scores of the candidates, higher is closer. A null is NaN.
+        Every column is given by its name or as an expression.
     pos_scores
-        Scores of the positives by the same teacher: a List or Array column, or one score a row.
+        Scores of the positives by the same teacher: a List or Array column, or a column with one score per row.
     ids
-        List or Array column of Int32, Int64, UInt32 or UInt64 with an id for each score: which passages they are.
-        Default: the place in the list. A null, a negative id or the maximum of an unsigned type is padding.
+        List or Array column of Int32, Int64, UInt32 or UInt64: the passage ids of the candidates, one for each score.
+        Default: the position in the list. A null, a negative id or the maximum of an unsigned type is padding.
     pos_ids, exclude_ids
-        Like `ids`, or one id a row: never emitted.
+        Ids that are never emitted: a column like `ids`, or one with one id per row.
     query_ids
-        Column of whole numbers or strings: keys of the draws, and names in messages. Must be given for any `sampling`
-        but ``top``: Polars works on pieces of a frame, in which the number of a row says nothing.
+        Column of whole numbers or strings: keys of the random draws, and names in messages. Required for every
+        `sampling` but ``top``, because Polars works on pieces of a frame, in which a row number identifies nothing.
     policy
-        The whole rule; or give its fields as keywords, see :class:`nvmine.Policy`. ``anchor="each"`` changes the number
-        of rows, which no elementwise expression can: explode `pos_scores` before, with `pos_ids` left a list.
+        The whole rule; or pass its fields as keywords, see :class:`nvmine.Policy`. ``anchor="each"`` changes the number
+        of rows, which an elementwise expression cannot do: explode `pos_scores` first, and keep `pos_ids` a list.
     **fields
-        The fields of a policy, where `policy` is not given.
+        The fields of a policy, if `policy` is not given.
 
     Returns
     -------
     polars.Expr
         A Struct, named like `scores`, with the fields `negative_ids`, List(Int64), and `negative_scores`, List(Float32)
-        or List(Float64) for Float64 scores, best first; `candidates`, UInt32; `rejected`, a Struct with the count of
-        each reason in ``nvmine.audit.REASONS``, UInt32. A null list of scores has no negatives.
+        or, for Float64 scores, List(Float64), both best first; `candidates`, UInt32; and `rejected`, a Struct with a
+        UInt32 count for each reason in ``nvmine.audit.REASONS``. A null list of scores has no negatives.
 
     Raises
     ------
     PolicyError
-        A field of the policy is wrong, ``anchor="each"``, `near_duplicate`, or a `sampling` without
-        `query_ids`.
+        A field of the policy is wrong; or it has ``anchor="each"``, `near_duplicate`, or a `sampling` other than
+        ``top`` without `query_ids`.
     polars.exceptions.ComputeError
-        When the schema is resolved: a column holds something else than scores and ids. When the data are: a row has
-        another number of ids than scores, or what :func:`nvmine.mine` refuses.
+        When the schema is resolved: a column does not hold scores or ids. When the data are processed: the numbers of
+        ids and scores in a row differ, or :func:`nvmine.mine` would refuse the row.
 
     Examples
     --------
@@ -88,15 +88,15 @@ def mine(
     chosen = Policy.of(policy, fields)
     if chosen.anchor == "each":
         raise PolicyError(
-            "'each' gives a row a positive, an expression a row a row; explode pos_scores before, leave pos_ids a "
-            "list, and use 'min'",
+            "'each' gives one row per positive, but an expression cannot change the number of rows; explode pos_scores "
+            "first, keep pos_ids a list, and use 'min'",
             argument="anchor",
         )
     refuse_texts(chosen)
     if chosen.sampling != "top" and query_ids is None:
         raise PolicyError(
-            f"{chosen.sampling!r} draws by the query's key: give query_ids; the number of a row in a piece of the "
-            "frame is no key",
+            f"{chosen.sampling!r} needs a key for each query, and row numbers change with the pieces of a frame; pass "
+            "query_ids",
             argument="sampling",
         )
     given = {
@@ -119,15 +119,16 @@ def mine(
 
 
 def refuse_texts(policy: Policy) -> None:
-    """Refuses a policy that compares texts, where there are only scores.
+    """Refuses a policy that compares texts, for callers that have only scores.
 
     Raises
     ------
     PolicyError
-        It has `near_duplicate`.
+        The policy sets `near_duplicate`.
     """
     if policy.near_duplicate is not None:
         raise PolicyError(
-            "compares texts, and here are none; use nvmine.mine with passage_texts, or nvmine.mine_dataset",
+            "compares texts, but there are only scores here; use nvmine.mine with passage_texts, or "
+            "nvmine.mine_dataset",
             argument="near_duplicate",
         )

@@ -1,4 +1,4 @@
-"""``mine_long``: the rule on the long form, one row a candidate, streamed."""
+"""``mine_long``: the rule for candidates in the long form, one row per candidate, streamed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nvmine.polars.rows import LongRule, results_schema
 from nvmine.polars.whole import whole_queries
 from nvmine.policy import Policy, PolicyFields, takes_policy_fields
 
-# Candidates mined at once: enough to keep all threads busy, few enough to hold.
+# Candidates mined at once: enough to keep all threads busy, few enough to hold in memory.
 BATCH = 2**20
 
 
@@ -37,51 +37,54 @@ def mine_long(
     policy: Policy | None = None,
     **fields: Unpack[PolicyFields],
 ) -> pl.LazyFrame:
-    """Picks the hard negatives of every query from scored candidates in the long form, one row a candidate.
+    """Picks the hard negatives of every query from scored candidates in the long form, one row per candidate.
 
-    The results are those of :func:`nvmine.mine` for the same candidates, with the queries' ids as `query_ids`, whatever
-    the order of the rows and however many threads work. Candidates are mined a million at a time, as they are read.
+    The results are those of :func:`nvmine.mine` for the same candidates, with the query ids as `query_ids`. They do not
+    depend on the order of the rows or the number of threads. Candidates are mined a million at a time, as they are
+    read.
 
     Parameters
     ----------
     lf
-        Candidates. A null or non-finite score is counted as ``not_finite``, a null passage as ``padding``; of several
-        rows of the same passage the best-scored counts.
+        Candidates. A null or non-finite score is counted as ``not_finite``, and a null passage as ``padding``. If a
+        passage has several rows, the one with the best score counts.
     qrels
-        Which passages are whose positives, a row a pair; held in memory. Queries without candidates give no row.
+        Positives, one (query, passage) pair per row, held in memory. Queries without candidates give no row.
     query, passage, score
-        Columns of `lf`. Ids are whole numbers or strings, the same in `qrels`; UInt64 ids from 2**63 on are padding.
-        Equal scores go by the ids, strings by their bytes. Draws go by the ids too if they are whole numbers of at most
-        64 bits; else by the place of an id in the order of its query's ids, so that a query's draws depend on no other
-        query, but do on which candidates it has.
+        Columns of `lf`. Ids are whole numbers or strings, as in `qrels`; UInt64 ids from 2**63 on are padding. Equal
+        scores are ordered by id, strings by their bytes. Random draws use the ids if they are whole numbers of at most
+        64 bits. Otherwise they use the position of an id among the sorted ids of its query, so that the draws of a
+        query depend on its own candidates but not on other queries.
     qrels_query, qrels_passage
-        Columns of `qrels`. Default: named as in `lf`.
+        Columns of `qrels`. Default: the names in `lf`.
     relevance
-        Column of `qrels`: above 0 is a positive. Default: ``relevance`` if there is one, else every row is a positive.
+        Column of `qrels`; a value above 0 makes a positive. Default: ``relevance`` if there is such a column, else
+        every row is a positive.
     pos_score
-        Column of `qrels` with the positives' scores by the same teacher. Default: a positive's score is that of its row
-        among the candidates. A positive without a score (null, or not among the candidates) is never emitted but is no
-        anchor; a query without any falls under `on_missing`.
+        Column of `qrels` with the scores of the positives by the same teacher. Default: the score of a positive is that
+        of its row among the candidates. A positive without a score (null, or not among the candidates) is never emitted
+        and does not count for the anchor. A query whose positives all have no score is treated as `on_missing` says.
     grouped
-        Whether the rows of each query stand together in `lf`, as they do in most files of ranked lists. Then memory is
-        that of `qrels`, of what Polars reads ahead, a few batches, and the ids of the queries; a query that comes again
-        is an error. Else `lf` is sorted by query first, for which it is held in memory: with 64-bit ids about 25 bytes
-        a candidate in Polars 2, 45 in 1.44 and 70 in 1.36.
+        Whether the rows of each query are adjacent in `lf`, as in most files of ranked lists. If so, memory holds
+        `qrels`, a few batches, what Polars reads ahead, and the query ids; a query that appears again later is an
+        error. If not, `lf` is held in memory and sorted by query: with 64-bit ids this takes about 25 bytes per
+        candidate in Polars 2, 45 in 1.44 and 70 in 1.36.
     threads
-        How many threads of the core work. Default: as many as the process may use.
+        Number of threads that the core uses. Default: as many as the process may use.
     policy
-        The whole rule; or give its fields as keywords, see :class:`nvmine.Policy`.
+        The whole rule; or pass its fields as keywords, see :class:`nvmine.Policy`.
     **fields
-        The fields of a policy, where `policy` is not given.
+        The fields of a policy, if `policy` is not given.
 
     Returns
     -------
     polars.LazyFrame
-        A row a query, in ascending order, or for `grouped` in that of `lf`: `query`, named as in `lf`; `negative_ids`,
-        lists of the passages' type, and `negative_scores`, of Float32, or Float64 for Float64 scores and whole numbers,
-        best first; `candidates`, UInt32; `rejected`, a Struct with the count of each reason in
-        ``nvmine.audit.REASONS``, UInt32. For ``anchor="each"`` a row a positive that has a score, in the order of their
-        ids, with `positive_id` and `positive_score`, Float64, after `query`.
+        One row per query, in ascending order, or in the order of `lf` with `grouped`. The columns are the query, named
+        as in `lf`; `negative_ids`, lists of the passages' type, and `negative_scores`, lists of Float32, or of Float64
+        for scores that are Float64 or whole numbers, both best first; `candidates`, UInt32; and `rejected`, a Struct
+        with a UInt32 count for each reason in ``nvmine.audit.REASONS``. With ``anchor="each"``, there is one row per
+        positive with a score, in the order of their ids, and the columns `positive_id` and `positive_score` (Float64)
+        follow the query.
 
     Raises
     ------
@@ -90,10 +93,11 @@ def mine_long(
     DataError
         A column is missing, or `qrels` hold a null id or contradict themselves.
     DtypeError
-        A column holds something else than ids or scores, or ids are strings in one table and numbers in the other.
+        A column does not hold ids or scores, or ids are strings in one table and numbers in the other.
     ScoreError, ShortError, DataError
-        When it is collected: what :func:`nvmine.mine` refuses, by the query; a null query; with `grouped`, a query that
-        comes again. Polars before 2.0 wraps it as ``polars.exceptions.ComputeError``, class and query in the message.
+        On collection: :func:`nvmine.mine` refuses a query, which the message names; a query is null; or, with
+        `grouped`, a query appears again. Polars before 2.0 raises ``polars.exceptions.ComputeError`` instead, with the
+        class and the query in the message.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Judgements, one a row, to the positives that the long form is mined against."""
+"""Relevance judgements, one per row, read as the positives that the long form is mined against."""
 
 from __future__ import annotations
 
@@ -18,17 +18,29 @@ def read_positives(
     pos_score: str | None,
     types: Mapping[str, pl.DataType],
 ) -> pl.DataFrame:
-    """The pairs whose relevance is above 0, each once: `query`, `passage` and, where it is asked for, `score`.
+    """Returns the unique pairs with a relevance above 0: `query`, `passage` and, with `pos_score`, `score`.
 
-    Ids come in the `types` of the candidates' columns of those names. A passage that cannot be written in its type is
-    null: it is a positive that is not among the candidates. A query that cannot is left out for the same reason.
+    Ids are cast to the `types` of the candidates' columns `query` and `passage`. A passage id that its type cannot hold
+    becomes null: it is a positive that is not among the candidates. A query id that its type cannot hold is left out,
+    for the same reason.
+
+    Parameters
+    ----------
+    qrels
+        The judgements.
+    query, passage, relevance, pos_score
+        Columns of `qrels`. Without `relevance`, the column ``relevance`` is used if there is one, else every row is a
+        positive.
+    types
+        The types of the candidates' columns `query` and `passage`.
 
     Raises
     ------
     DataError
         A column is missing, an id is null, or a pair has two relevances or two scores.
     DtypeError
-        Ids are whole numbers here and strings among the candidates, or the other way round; or scores are no numbers.
+        Ids are whole numbers in `qrels` and strings among the candidates, or the other way round; or relevances or
+        scores are not numbers.
     """
     lazy = qrels.lazy()
     schema = lazy.collect_schema()
@@ -38,17 +50,17 @@ def read_positives(
     columns |= {role: name for role, name in (("relevance", relevance), ("score", pos_score)) if name is not None}
     for role, name in columns.items():
         if name not in schema:
-            raise DataError(f"qrels have no such column; the columns are: {', '.join(map(quote, schema))}", column=name)
+            raise DataError(f"no such column in qrels; the columns are: {', '.join(map(quote, schema))}", column=name)
         if role in types and schema[name].is_integer() != types[role].is_integer():
             raise DtypeError(
-                f"qrels hold {schema[name]} and the candidates {types[role]}; cast one of them", column=name
+                f"qrels hold {schema[name]}, but the candidates hold {types[role]}; cast one of them", column=name
             )
         if role not in types and not schema[name].is_numeric():
             raise DtypeError(f"qrels hold {schema[name]}, expected numbers; cast the column", column=name)
     pairs = lazy.select(pl.col(name).alias(role) for role, name in columns.items()).collect()
     for role in ("query", "passage"):
         if pairs[role].null_count():
-            raise DataError("qrels have a null id", column=columns[role], row=pairs[role].is_null().arg_max())
+            raise DataError("an id in qrels is null", column=columns[role], row=pairs[role].is_null().arg_max())
     return (
         _positive(pairs.unique())
         .with_columns(pl.col(role).cast(kind, strict=False) for role, kind in types.items())
@@ -57,10 +69,11 @@ def read_positives(
 
 
 def _positive(judged: pl.DataFrame) -> pl.DataFrame:
-    """Distinct judgements that say yes, in the order of their ids."""
+    """Returns the judgements with a relevance above 0, in the order of their ids; refuses contradictions."""
     twice = judged.filter(pl.struct("query", "passage").is_duplicated()).sort("query", "passage")
     if len(twice):
-        message = f"qrels say two things of passage {quote(str(twice['passage'][0]))}; leave one row of the pair"
+        passage = quote(str(twice["passage"][0]))
+        message = f"qrels contradict themselves about passage {passage}; keep one row of the pair"
         raise DataError(message, query=twice["query"][0])
     if "relevance" in judged.columns:
         judged = judged.filter(pl.col("relevance") > 0).drop("relevance")

@@ -1,4 +1,4 @@
-"""``mine_ranked``: a file of ranked lists in, a file of negatives out, with neither ever held whole."""
+"""``mine_ranked``: from a file of ranked lists to a file of negatives, without holding either as a whole."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import Unpack
 
 import polars as pl
 
+from nvmine.data.formats.scan import POLARS_FAILURES
 from nvmine.data.formats.stream import streamed
 from nvmine.data.qrels import open_qrels
 from nvmine.data.ranked_forms import long_types
-from nvmine.data.ranked_lists import CandidateFile, noted, open_candidates
+from nvmine.data.ranked_lists import CandidateFile, keep_error, open_candidates
 from nvmine.errors import DataError, NvmineError, quote
 from nvmine.files import write_whole
 from nvmine.inputs.numbers import thread_count
@@ -22,29 +23,29 @@ from nvmine.polars.lists import mine_lists
 from nvmine.polars.long import BATCH
 from nvmine.polars.positives import read_positives
 from nvmine.polars.rows import LongRule, results_schema
-from nvmine.polars.whole import stand_together, whole_queries
+from nvmine.polars.whole import are_grouped, whole_queries
 from nvmine.policy import Policy, PolicyFields, takes_policy_fields
 
-# Results in a row group of the output: a reader needs so many at once.
+# Results per row group of the output, which is what a reader holds at once.
 ROW_GROUP = 2**16
-# Rows of lists that are mined at once.
+# Queries mined at once, if the file has one row per query.
 QUERIES = 2**13
 
 
 @dataclass(frozen=True, slots=True)
 class MinedFile:
-    """A file of negatives that was written, and how many it holds.
+    """A file of negatives that was written, and its counts.
 
     Parameters
     ----------
     path
         The file.
     queries, results, negatives
-        How many it has; a query has several results only for ``anchor="each"``.
+        Numbers of queries, results and negatives in the file. A query has several results only with ``anchor="each"``.
     short
-        Results with fewer than `n` negatives.
+        Number of results with fewer than `n` negatives.
     unranked
-        Queries that have positives and no candidates: they are not in the file.
+        Number of queries that have positives but no candidates; they are not in the file.
     """
 
     path: Path
@@ -70,49 +71,51 @@ def mine_ranked(
 ) -> MinedFile:
     """Picks the hard negatives of every query in a file of ranked lists, without texts and out of core.
 
-    The rows of each query may stand anywhere, but where they stand together, which is found out first, no more than a
-    million candidates, the positives and the ids of the queries are held. Else the candidates are held and sorted.
+    The file is first checked for whether the rows of each query are adjacent. If they are, memory holds at most a
+    million candidates, the positives and the query ids. If not, all candidates are held in memory and sorted.
 
     Parameters
     ----------
     candidates
-        Parquet, CSV, TSV or JSONL with a row a candidate: query, passage and score. Parquet with a row a query: its id,
-        and lists of passages' ids and of scores. Or a TREC run file (``.trec``, ``.run``, ``.txt``). Text files may be
-        gzipped. Ids are whole numbers or strings; in CSV, TSV and run files they are strings.
+        Parquet, CSV, TSV or JSONL with one row per candidate: query, passage and score. Parquet with one row per query:
+        its id, a list of passage ids and a list of scores. Or a TREC run file (``.trec``, ``.run``, ``.txt``). Text
+        files may be gzipped. Ids are whole numbers or strings; in CSV, TSV and run files they are strings.
     qrels
-        Which passages are whose positives: BEIR or TREC labels (``.tsv``, ``.txt``, ``.qrels``), or Parquet, CSV or
-        JSONL with the columns query, passage, perhaps relevance (above 0 is a positive) and perhaps `pos_score`. A
-        positive's score is `pos_score` or else that of its row among the candidates. May be left out for lists with the
-        columns `pos_ids` and `pos_scores`, which count only then.
+        Positives of the queries: BEIR or TREC labels (``.tsv``, ``.txt``, ``.qrels``), or Parquet, CSV or JSONL with
+        columns for query, passage and optionally relevance (above 0 makes a positive) and `pos_score`. The score of a
+        positive is its `pos_score`, or else that of its row among the candidates. May be omitted for lists with the
+        columns `pos_ids` and `pos_scores`, which are ignored if `qrels` are given.
     out
-        The Parquet file to write: whole or not at all, in the place of one that is there. The same bytes for any number
-        of threads.
+        The Parquet file to write. It is written completely or not at all, and replaces an existing file. Its bytes do
+        not depend on the number of threads.
     query_column, passage_column, score_column
-        What the columns of `candidates` are called. Default: the first that is known, such as ``query_id``, ``qid``,
-        ``passage_id``, ``docid``, ``corpus-id``, ``score``; for lists ``ids`` and ``scores``.
+        Names of the columns of `candidates`. Default: the first known name, such as ``query_id``, ``qid``,
+        ``passage_id``, ``docid``, ``corpus-id``, ``score``; for lists, ``ids`` and ``scores``.
     threads
-        How many threads of the core work. Default: as many as the process may use.
+        Number of threads that the core uses. Default: as many as the process may use.
     policy
-        The whole rule; or give its fields as keywords, see :class:`nvmine.Policy`. Queries whose positives have no
-        score, or that have none in `qrels`, fall under `on_missing`.
+        The whole rule; or pass its fields as keywords, see :class:`nvmine.Policy`. Queries that have no positives in
+        `qrels`, or none with a score, are treated as `on_missing` says.
     **fields
-        The fields of a policy, where `policy` is not given.
+        The fields of a policy, if `policy` is not given.
 
     Returns
     -------
     MinedFile
-        What was written. The file has the columns of :func:`nvmine.polars.mine_long`, with `query_id` for the query.
+        The path and counts of the written file. It has the columns of :func:`nvmine.polars.mine_long`, with the query
+        in `query_id`.
 
     Raises
     ------
     PolicyError
         A field of the policy is wrong.
     DataError
-        A file is missing, damaged or malformed, by its line or row; it has no such column; `qrels` are needed.
+        A file is missing, damaged or malformed, a column is missing, or `qrels` are needed; the message names the file
+        and, where there is one, the line or row.
     DtypeError
-        A column holds something else than ids or scores.
+        A column does not hold ids or scores.
     ScoreError, ShortError
-        A query cannot be mined by this policy; it is named.
+        A query cannot be mined under this policy; the message names it.
     RunError
         `out` cannot be written.
 
@@ -126,18 +129,18 @@ def mine_ranked(
     path, target = Path(candidates), Path(out)
     opened = open_candidates(path, query=query_column, passage=passage_column, score=score_column)
     if opened.lists and qrels is not None:
-        # Whoever gives judgements means these.
+        # The given judgements take precedence over the positives in the lists.
         opened = replace(opened, source=opened.source.only("query", "passage", "score"))
     schema = long_types(opened.source.schema)
     if qrels is None and "pos_ids" not in schema:
-        message = "no positives: give qrels, or a row a query with the columns pos_ids and pos_scores"
+        message = "no positives: pass qrels=, or a file with one row per query and columns pos_ids and pos_scores"
         raise DataError(message, path=path)
     types = {role: schema[role] for role in ("query", "passage")}
     positives = pl.DataFrame(schema=types) if qrels is None else _positives(Path(qrels), types)
     rule = LongRule(chosen, positives, thread_count(threads))
     rule.totals["judged"] = positives["query"].n_unique()
     if target.exists() and target.resolve() == path.resolve():
-        raise DataError("is the file of candidates; choose another", path=target, argument="out")
+        raise DataError("this is the file of candidates; choose another one", path=target, argument="out")
 
     def tables() -> Iterator[pl.DataFrame]:
         try:
@@ -153,7 +156,7 @@ def mine_ranked(
     errors = opened.errors
 
     def write(temporary: Path) -> None:
-        results = streamed(lambda: noted(tables(), errors), results_schema(schema, chosen, "query_id"))
+        results = streamed(lambda: keep_error(tables(), errors), results_schema(schema, chosen, "query_id"))
         try:
             results.sink_parquet(temporary, row_group_size=ROW_GROUP, maintain_order=True, engine="streaming")
         except Exception:
@@ -167,14 +170,14 @@ def mine_ranked(
 
 
 def _positives(qrels: Path, types: Mapping[str, pl.DataType]) -> pl.DataFrame:
-    """The positives in a file, of the types of the candidates' ids."""
+    """Returns the positives in a file, with ids of the same types as the candidates'."""
     judged = open_qrels(qrels)
-    # Text files have no types: their ids are numbers, as the candidates' are, if they can be read as such.
+    # Ids of a text file are strings; where the ids of the candidates are numbers, these must be numbers too.
     for role in (role for role in types if types[role].is_integer() and judged.schema[role] == pl.String):
         numbers = judged[role].cast(pl.Int64, strict=False)
         others = judged[role].filter(numbers.is_null() & judged[role].is_not_null())
         if len(others):
-            message = f"{quote(others[0])} is no whole number, as the ids of the candidates are"
+            message = f"{quote(others[0])} is not a whole number, but the ids of the candidates are"
             raise DataError(message, path=qrels, column=role)
         judged = judged.with_columns(numbers)
     try:
@@ -191,13 +194,13 @@ def _positives(qrels: Path, types: Mapping[str, pl.DataType]) -> pl.DataFrame:
 
 
 def _rows(opened: CandidateFile) -> Iterator[pl.DataFrame]:
-    """Rows of candidates, or of lists, those of each query together."""
+    """Iterates over frames of candidates, or of lists, in which the rows of each query are adjacent."""
     source = opened.source
     try:
-        if not stand_together(source.only("query").batches(BATCH)):
+        if not are_grouped(source.only("query").batches(BATCH)):
             source = source.sort("query")
         for rows in source.batches(QUERIES if opened.lists else BATCH):
             opened.check(rows)
             yield rows
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+    except POLARS_FAILURES as error:
         raise opened.unreadable(error) from None

@@ -1,4 +1,4 @@
-"""Whole queries in the long form to their negatives: what is done to each batch."""
+"""Mines one batch of whole queries in the long form."""
 
 from __future__ import annotations
 
@@ -15,25 +15,26 @@ from nvmine.errors import DataError, NvmineError
 from nvmine.negatives import Negatives, result_table
 from nvmine.policy import Policy
 
-# What the core reads as it is; ids of any other type are numbered within each query.
+# Types of ids that the core reads directly; ids of any other type are numbered within each query.
 _NUMBERS = (pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64)
 
 
 @dataclass(slots=True)
 class LongRule:
-    """A policy and the positives that it is applied with.
+    """A policy, and the positives that it is applied with.
 
     Parameters
     ----------
     policy
         The rule.
     positives
-        Pairs of `query` and `passage`, and perhaps `score`, in the order of their ids and of the candidates' types.
+        Pairs of `query` and `passage`, perhaps with a `score`, in the order of their ids. The ids have the types of the
+        candidates' ids.
     threads
-        Of the core.
+        Number of threads that the core uses.
     totals
-        What has been mined so far: `queries`, `results`, `negatives`, `short` results, and `labelled`, the queries that
-        have positives.
+        Counts of what has been mined so far: `queries`, `results`, `negatives`, `short` results, and `labelled`, the
+        queries with positives. :func:`nvmine.polars.lists.mine_lists` also counts the `judged` queries.
     """
 
     policy: Policy
@@ -42,15 +43,15 @@ class LongRule:
     totals: Counter[str] = field(default_factory=Counter)
 
     def mine(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """The results of whole queries, given as `query`, `passage` and `score`, a row a candidate.
+        """Returns the results of whole queries, given as `query`, `passage` and `score`, one row per candidate.
 
         Raises
         ------
         NvmineError
-            What :func:`nvmine.mine` refuses, by the id of the query.
+            A query is null, or :func:`nvmine.mine` refuses a query, which the message names by its id.
         """
         if rows["query"].null_count():
-            raise DataError("a candidate has no query: its id is null; filter such rows", column="query")
+            raise DataError("a candidate has no query: its id is null; filter out such rows", column="query")
         rows = rows.with_columns(rows["query"].rle_id().alias("number"))
         queries = rows.group_by("number", maintain_order=True).agg(pl.first("query"))
         positives = self.positives.join(queries, on="query", maintain_order="left").sort("number", maintain_order=True)
@@ -70,10 +71,10 @@ class LongRule:
             .join(scored.group_by("number").agg(pos_scores="score"), on="number", how="left", maintain_order="left")
         )
         names = None if plain else rows.select("number", "id", "passage")
-        negatives = mine_lists(lists, self.policy, self.threads)
-        return self._counted(lists["query"], negatives, positives, scored, names)
+        negatives = _mine(lists, self.policy, self.threads)
+        return self._table(lists["query"], negatives, positives, scored, names)
 
-    def _counted(
+    def _table(
         self,
         queries: pl.Series,
         negatives: Negatives,
@@ -81,20 +82,20 @@ class LongRule:
         scored: pl.DataFrame,
         names: pl.DataFrame | None = None,
     ) -> pl.DataFrame:
-        """The table of results, which are added to the totals."""
+        """Adds the results to the totals, and returns them as a table."""
         self.totals += totals(negatives, self.policy.n) + Counter(labelled=positives["number"].n_unique())
         each = self.policy.anchor == "each"
         pairs = scored.select(positive_id="passage", positive_score="score") if each else None
         return results(queries, negatives, pairs, self.positives.schema["passage"], names)
 
     def takes_lists(self, ids: pl.DataType) -> bool:
-        """Whether :meth:`mine_lists` can be used for passages of this type: nothing need be looked up in the lists."""
+        """Whether :meth:`mine_lists` works for ids of this type: nothing has to be looked up in the lists."""
         return ids in _NUMBERS and "score" in self.positives.columns
 
     def mine_lists(self, lists: pl.DataFrame) -> pl.DataFrame:
-        """The results of queries given as `query` and the lists `passage` and `score`, a row a query.
+        """Returns the results of queries given as `query` and the lists `passage` and `score`, one row per query.
 
-        The same as :meth:`mine` gives for their rows, without taking the lists apart.
+        The results are those of :meth:`mine` for the same candidates, but the lists stay lists, which is faster.
         """
         lists = lists.select("query", ids="passage", scores="score").with_row_index("number")
         positives = self.positives.join(lists.select("query", "number"), on="query").sort("number", "passage")
@@ -102,33 +103,33 @@ class LongRule:
         for name, column, pairs in (("pos_ids", "passage", positives), ("pos_scores", "score", scored)):
             own = pairs.group_by("number").agg(pl.col(column).alias(name))
             lists = lists.join(own, on="number", how="left", maintain_order="left")
-        negatives = mine_lists(lists, self.policy, self.threads)
-        return self._counted(lists["query"], negatives, positives, scored)
+        negatives = _mine(lists, self.policy, self.threads)
+        return self._table(lists["query"], negatives, positives, scored)
 
     def _scored(self, rows: pl.DataFrame, positives: pl.DataFrame) -> pl.DataFrame:
-        """`number`, `passage` and `score` of the positives that have a score, in the order of their ids."""
+        """Returns `number`, `passage` and `score` of the positives that have a score, in the order of their ids."""
         if "score" in positives.columns:
             return positives.select("number", "passage", "score").drop_nulls("score")
-        # Of several rows of a positive the best counts, as of other candidates.
+        # If a positive has several rows, its best score counts, as for other candidates.
         found = rows.filter(pl.col("positive") & pl.col("score").is_not_null())
         return found.group_by("number", "passage").agg(pl.max("score")).sort("number", "passage")
 
 
 def _numbered(kind: pl.DataType) -> pl.Expr:
-    """Ids as their places in the order of a query's ids, so that equal scores go by that order; null is padding."""
+    """Ranks each id among the ids of its query, so that equal scores are ordered by id; a null is padding."""
     passage = pl.col("passage")
     if kind.is_integer():
         passage = pl.when(passage >= 0).then(passage)
     return passage.rank("dense").over("number").cast(pl.Int64)
 
 
-def mine_lists(lists: pl.DataFrame, policy: Policy, threads: int | None) -> Negatives:
-    """The negatives of queries whose candidates and positives are lists.
+def _mine(lists: pl.DataFrame, policy: Policy, threads: int | None) -> Negatives:
+    """Returns the negatives of queries whose candidates and positives are lists.
 
     Raises
     ------
     NvmineError
-        What :func:`nvmine.mine` refuses; a number of a row would mean nothing to whoever gave all of them.
+        :func:`nvmine.mine` refuses a query. The error has no row number, which would count from the start of the batch.
     """
     try:
         return nvmine.mining.mine(
@@ -145,7 +146,7 @@ def mine_lists(lists: pl.DataFrame, policy: Policy, threads: int | None) -> Nega
 
 
 def totals(negatives: Negatives, n: int) -> Counter[str]:
-    """Counts of `queries`, `results`, `negatives` and `short` results."""
+    """Returns the counts of `queries`, `results`, `negatives` and `short` results."""
     return Counter(
         queries=len(np.unique(negatives.queries)),
         results=len(negatives),
@@ -161,20 +162,21 @@ def results(
     kind: pl.DataType,
     names: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
-    """A table with a row a result.
+    """Returns a table with one row per result.
 
     Parameters
     ----------
     queries
         Ids of the queries.
     negatives
-        What they were given.
+        Negatives of these queries.
     pairs
-        `positive_id` and `positive_score` of all positives, in order, if each has a result of its own.
+        `positive_id` and `positive_score` of all positives, in order, if there is one result per positive.
     kind
-        Type of the passages' ids.
+        Type of the passage ids.
     names
-        The ids, `passage`, that the numbers, `id`, of the candidates of query `number` stand for. None: they are ids.
+        Maps the numbers `id` of the candidates of query `number` to their ids `passage`. None if the numbers are the
+        ids.
     """
     held = negatives.held
     found = pl.Series("id", negatives.ids[held])
@@ -191,7 +193,7 @@ def results(
 
 
 def results_schema(schema: pl.Schema, policy: Policy, query: str) -> pl.Schema:
-    """The columns of :func:`results`, for candidates of this schema, with the queries' ids under their own name."""
+    """Returns the schema of :func:`results` for candidates of this `schema`; `query` names the query column."""
     score = pl.Float32 if schema["score"] in (pl.Float32, getattr(pl, "Float16", pl.Float32)) else pl.Float64
     columns: dict[str, Any] = {query: schema["query"]}
     if policy.anchor == "each":

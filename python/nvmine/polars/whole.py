@@ -1,4 +1,4 @@
-"""Rows that stand together query by query, cut into batches that hold whole queries."""
+"""Batches of rows grouped by query, cut so that each batch holds whole queries."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nvmine.errors import DataError
 
 
 def whole_queries(batches: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """Cut batches anew so that no query's rows are in two; holds a batch, and the queries that it has seen.
+    """Cuts batches again so that the rows of no query are in two of them; holds one batch and the ids of past queries.
 
     Parameters
     ----------
@@ -20,46 +20,47 @@ def whole_queries(batches: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
     Raises
     ------
     DataError
-        A query comes again after another one.
+        A query appears again after another one.
     """
-    seen = Seen()
+    finished = FinishedQueries()
     rest: pl.DataFrame | None = None
     for batch in batches:
-        # A join of pieces costs nothing until somebody reads across them.
+        # Without a rechunk, concatenation copies nothing.
         rest = batch if rest is None else pl.concat([rest, batch], rechunk=False)
         runs = rest["query"].rle_id()
         if len(runs) == 0 or runs[-1] == 0:
             continue
-        # The last query may go on in the next batch.
+        # The rows of the last query may continue in the next batch.
         start = int(runs.search_sorted(runs[-1], side="left"))
-        seen.add(_heads(rest["query"][:start]))
+        finished.add(_heads(rest["query"][:start]))
         yield rest[:start].rechunk()
         rest = rest[start:]
     if rest is not None and len(rest):
-        seen.add(_heads(rest["query"]))
+        finished.add(_heads(rest["query"]))
         yield rest.rechunk()
-    seen.check()
+    finished.check()
 
 
-def stand_together(batches: Iterable[pl.DataFrame]) -> bool:
-    """Whether the rows of each query stand together, found out by reading the column `query` once."""
-    seen, last = Seen(), object()
+def are_grouped(batches: Iterable[pl.DataFrame]) -> bool:
+    """Whether the rows of each query are adjacent; reads the column `query` once."""
+    finished, last = FinishedQueries(), object()
     try:
         for batch in batches:
             heads = _heads(batch["query"])
-            # The first run may be the rest of the last one of the batch before.
-            seen.add(heads[1:] if len(heads) and heads[0] == last else heads)
+            # The first run may continue the last run of the batch before.
+            finished.add(heads[1:] if len(heads) and heads[0] == last else heads)
             last = heads[-1] if len(heads) else last
-        seen.check()
+        finished.check()
     except DataError:
         return False
     return True
 
 
-class Seen:
-    """Queries whose rows have ended: none of them may come again.
+class FinishedQueries:
+    """Queries whose rows have ended; none of them may appear again.
 
-    Held are the ids alone, and compared whenever their number has doubled, so that looking costs no more than reading.
+    Only the ids are held. They are checked whenever their number has doubled, so that the checks take no longer in
+    total than reading the rows.
     """
 
     def __init__(self) -> None:
@@ -68,19 +69,19 @@ class Seen:
         self._checked = 0
 
     def add(self, heads: pl.Series) -> None:
-        """Takes note of queries."""
+        """Adds the ids of queries that have ended."""
         self._ids.append(heads)
         self._count += len(heads)
         if self._count >= 2 * self._checked:
             self.check()
 
     def check(self) -> None:
-        """Looks whether any came twice.
+        """Checks that no query was added twice.
 
         Raises
         ------
         DataError
-            One did; it is named.
+            A query was added twice; the message names it.
         """
         self._checked = self._count
         if not self._ids:
@@ -90,12 +91,12 @@ class Seen:
         if ids.n_unique() < len(ids):
             again = ids.filter(~ids.is_first_distinct())[0]
             raise DataError(
-                "its rows do not stand together: sort the candidates by query, or leave out grouped=True", query=again
+                "its rows are not adjacent; sort the candidates by query, or leave out grouped=True", query=again
             )
 
 
 def _heads(ids: pl.Series) -> pl.Series:
-    """The first of each run of equal ids."""
+    """Returns the first id of each run of equal ids."""
     heads = ids.filter(ids.rle_id().diff().fill_null(1) > 0)
-    # Made anew: what a filter gives keeps the memory of all it was taken from, and these are held to the end.
+    # A copy: the result of a filter keeps the memory of its source alive, and these ids are held to the end.
     return pl.Series(ids.name, heads.to_list(), ids.dtype)

@@ -17,8 +17,10 @@ import polars as pl
 
 from nvmine.data import Dataset
 from nvmine.data.formats import columns, trec
-from nvmine.data.formats.scan import FORMS, RUNS, first_bad_cell, kind, scan, unreadable
-from nvmine.errors import DataError, DtypeError, quote
+from nvmine.data.formats.scan import FORMS, RUNS, first_bad_cell, scan, unreadable
+from nvmine.data.formats.suffixes import require_suffix
+from nvmine.data.ranked_forms import fits, wrong_type
+from nvmine.errors import DataError, quote
 from nvmine.files import sha256_of
 from nvmine.inputs.rows import offsets_of
 from nvmine.teachers.protocols import RankedLists
@@ -58,21 +60,14 @@ class RankedTeacher:
             A column holds neither ids nor scores.
         """
         path = Path(path)
-        suffix = kind(path, FORMS)
-        options = {"query_column": query_column, "passage_column": passage_column, "score_column": score_column}
+        suffix = require_suffix(path, FORMS)
+        named = {"query": query_column, "passage": passage_column, "score": score_column}
         if suffix in RUNS:
-            named = next((name for name in options.values() if name is not None), None)
-            if named is not None:
-                raise DataError("the columns of a TREC run have no names", path=path, column=named)
+            columns.refuse_names(named, path)
             names = None
         else:
             schema = scan(path, suffix).collect_schema()
-            known = (columns.QUERY, columns.PASSAGE, columns.SCORE)
-            query, passage, score = (
-                columns.choose(schema, name, defaults, option, path)
-                for (option, name), defaults in zip(options.items(), known, strict=True)
-            )
-            names = (query, passage, score)
+            names = columns.choose_all(schema, named, (columns.QUERY, columns.PASSAGE, columns.SCORE), path)
             _check_types(schema, names, path)
         return cls(path, names, sha256_of(path))
 
@@ -123,7 +118,7 @@ class RankedTeacher:
             pieces = [piece.with_columns(ids.cast(pl.Categorical)) for piece in trec.read_run(self._path)]
             return pl.concat(pieces).lazy().with_columns(ids.cast(pl.String), pl.col("score").cast(pl.Float32))
         query, passage, score = map(pl.col, self._names)
-        return scan(self._path, kind(self._path, FORMS)).select(
+        return scan(self._path, require_suffix(self._path, FORMS)).select(
             query.cast(pl.String).alias("query"),
             passage.cast(pl.String).alias("passage"),
             # Through float64, because text cast to float32 directly is rounded differently.
@@ -147,9 +142,8 @@ class RankedTeacher:
 
 def _check_types(schema: pl.Schema, names: tuple[str, str, str], path: Path) -> None:
     for name in names:
-        found, score = schema[name], name == names[2]
-        # Numbers are text in CSV and TSV, and can be text in JSONL.
-        text = found == pl.String and not (score and path.suffix.lower() == ".parquet")
-        if not (text or found.is_integer() or (score and found.is_float())):
-            expected = "numbers" if score else "whole numbers or String"
-            raise DtypeError(f"holds {found}, expected {expected}; cast the column", path=path, column=name)
+        is_score = name == names[2]
+        # Scores are text in CSV and TSV, and may be text in JSONL.
+        is_text = schema[name] == pl.String and path.suffix.lower() != ".parquet"
+        if not (is_text or fits(schema[name], scores=is_score)):
+            raise wrong_type(name, schema[name], scores=is_score).at(path=path)

@@ -17,20 +17,20 @@ texts = st.text(st.characters(exclude_categories=["Cs"])) | st.text('a\u2028\u20
 
 
 @given(st.lists(st.dictionaries(texts, texts, max_size=3), max_size=5), st.booleans(), st.sampled_from(["\n", "\r\n"]))
-def test_round_trip(records: list[dict[str, str]], ascii_only: bool, end: str) -> None:
+def test_objects_come_back_as_json_wrote_them(records: list[dict[str, str]], ascii_only: bool, end: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "some.jsonl")
         path.write_bytes("".join(json.dumps(record, ensure_ascii=ascii_only) + end for record in records).encode())
         assert list(read_jsonl(path)) == list(enumerate(records, 1))
 
 
-def test_blank_lines_are_passed_over_and_counted(tmp_path: Path) -> None:
+def test_blank_lines_are_skipped_but_counted(tmp_path: Path) -> None:
     path = tmp_path / "some.jsonl"
     path.write_text('\ufeff{"a": 1}\n\n \t\r\n{"a": 2, "a": 3}\n\n', encoding="utf-8", newline="")
     assert list(read_jsonl(path)) == [(1, {"a": 1}), (4, {"a": 3})]
 
 
-def test_pair_of_escaped_surrogates_is_text(tmp_path: Path) -> None:
+def test_a_pair_of_escaped_surrogates_is_text(tmp_path: Path) -> None:
     path = tmp_path / "some.jsonl"
     path.write_text(r'{"a": "\ud83d\ude00 \\ud800"}')
     assert list(read_jsonl(path)) == [(1, {"a": "\U0001f600 \\ud800"})]
@@ -39,25 +39,25 @@ def test_pair_of_escaped_surrogates_is_text(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        pytest.param('{"a": 1', r"\(character 8\); expected one JSON object a line", id="cut short"),
+        pytest.param('{"a": 1', r"\(character 8\); expected one JSON object per line", id="cut short"),
         pytest.param('{"a": 1} {"b": 2}', r"Extra data \(character 10\)", id="two objects"),
         pytest.param("{'a': 1}", r"\(character 2\)", id="single quotes"),
         pytest.param('{"a": "x\ty"}', r"control character at \(character 9\)", id="raw tab"),
         pytest.param('{"a": NaN}', "NaN is not a JSON number", id="NaN"),
         pytest.param('{"a": Infinity}', "Infinity is not a JSON number", id="Infinity"),
         pytest.param('{"a": [-Infinity]}', "-Infinity is not a JSON number", id="minus Infinity"),
-        pytest.param('[{"a": 1}]', "found list; expected one JSON object a line", id="list"),
+        pytest.param('[{"a": 1}]', "found list; expected one JSON object per line", id="list"),
         pytest.param('"text"', "found str", id="bare string"),
         pytest.param("null", "found null", id="null"),
         pytest.param("\u00a0", "not JSON", id="no-break space"),
-        pytest.param("[" * 100_000, "not JSON that can be read", id="nesting bomb"),
-        pytest.param('{"a": ' + "1" * 5000 + "}", "not JSON that can be read", id="endless integer"),
-        pytest.param(r'{"a": "\ud800"}', r"column 'a': a lone surrogate \(U\+D800\)", id="high surrogate"),
-        pytest.param(r'{"a": ["\uDC00x"]}', r"column 'a': a lone surrogate \(U\+DC00\)", id="low surrogate"),
-        pytest.param(r'{"\udfff": 1}', r"a lone surrogate \(U\+DFFF\)", id="surrogate key"),
+        pytest.param("[" * 100_000, "not readable as JSON", id="nesting bomb"),
+        pytest.param('{"a": ' + "1" * 5000 + "}", "not readable as JSON", id="endless integer"),
+        pytest.param(r'{"a": "\ud800"}', r"column 'a': a lone surrogate \(U\+D800\) is not text", id="high surrogate"),
+        pytest.param(r'{"a": ["\uDC00x"]}', r"column 'a': a lone surrogate \(U\+DC00\) is not", id="low surrogate"),
+        pytest.param(r'{"\udfff": 1}', r"a lone surrogate \(U\+DFFF\) is not text", id="surrogate key"),
     ],
 )
-def test_bad_line(tmp_path: Path, line: str, message: str) -> None:
+def test_a_bad_line_is_refused_with_its_number(tmp_path: Path, line: str, message: str) -> None:
     path = tmp_path / "some.jsonl"
     path.write_text('{"a": 0}\n\n' + line + "\n", encoding="utf-8")
     with pytest.raises(DataError, match=message) as caught:
@@ -66,7 +66,7 @@ def test_bad_line(tmp_path: Path, line: str, message: str) -> None:
     str(caught.value).encode()
 
 
-def test_fields() -> None:
+def test_ids_may_be_integers_and_texts_are_strings() -> None:
     record = {"_id": 7, "text": "seven", "name": "x"}
     assert id_field(record, "_id", PATH, 1) == "7"
     assert id_field(record, "name", PATH, 1) == "x"
@@ -85,13 +85,13 @@ def test_fields() -> None:
     ],
 )
 @pytest.mark.parametrize("field", [id_field, text_field])
-def test_bad_field(field: object, record: dict[str, object], message: str) -> None:
+def test_a_missing_or_mistyped_field_is_refused(field: object, record: dict[str, object], message: str) -> None:
     with pytest.raises(DataError, match=message) as caught:
         field(record, "key", PATH, 5)  # type: ignore[operator]
     assert (caught.value.path, caught.value.line, caught.value.column) == ("some.jsonl", 5, "key")
 
 
-def test_number_is_no_text_and_empty_is_no_id() -> None:
+def test_a_number_is_not_text_and_an_empty_string_is_not_an_id() -> None:
     with pytest.raises(DataError, match=r"some.jsonl:5, column 'key': expected text, found int"):
         text_field({"key": 1}, "key", PATH, 5)
     with pytest.raises(DataError, match=r"some.jsonl:5, column 'key': the id is empty"):

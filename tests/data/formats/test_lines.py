@@ -16,19 +16,19 @@ def test_only_the_line_feed_ends_a_line(tmp_path: Path) -> None:
     assert list(read_lines(path)) == [(1, "a\u2028b\u2029c\u0085d\re\x0bf\x1cg\n"), (2, "\r\n"), (3, "last")]
 
 
-def test_byte_order_mark_is_dropped_from_the_first_line_alone(tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_dropped_from_the_first_line_only(tmp_path: Path) -> None:
     path = tmp_path / "text"
     path.write_bytes("\ufeffa\n\ufeffb\n".encode())
     assert list(read_lines(path)) == [(1, "a\n"), (2, "\ufeffb\n")]
 
 
-def test_empty_file_has_no_lines(tmp_path: Path) -> None:
+def test_an_empty_file_has_no_lines(tmp_path: Path) -> None:
     path = tmp_path / "text"
     path.write_bytes(b"")
     assert list(read_lines(path)) == []
 
 
-def test_gzip_is_decompressed(tmp_path: Path) -> None:
+def test_a_gzipped_file_is_decompressed(tmp_path: Path) -> None:
     path = tmp_path / "text.GZ"
     path.write_bytes(gzip.compress(b"a\nb"))
     assert list(read_lines(path)) == [(1, "a\n"), (2, "b")]
@@ -46,7 +46,7 @@ def test_gzip_is_decompressed(tmp_path: Path) -> None:
         pytest.param("text.gz", gzip.compress(b"cut\n" * 9)[:-6], 10, "end-of-stream", id="gzip cut short"),
     ],
 )
-def test_bad_file(
+def test_a_bad_file_is_refused_with_its_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: bytes, line: int, message: str
 ) -> None:
     monkeypatch.setattr(lines, "_LONGEST_LINE", 64)
@@ -57,7 +57,7 @@ def test_bad_file(
     assert (caught.value.path, caught.value.line) == (str(path), line)
 
 
-def test_missing_file_and_folder(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="absent: no such file"):
         list(read_lines(tmp_path / "absent"))
     with pytest.raises(DataError, match="cannot be read: Is a directory"):

@@ -8,14 +8,15 @@ from random import Random
 import polars as pl
 import pytest
 
-from nvmine.data.formats.tables import frame_table, list_table, open_table, table_suffix
+from nvmine.data.formats.suffixes import suffix_of
+from nvmine.data.formats.tables import SUFFIXES, frame_table, list_table, open_table
 from nvmine.errors import DataError
 
 FRAME = pl.DataFrame({"a": ["1", "2\u2028x"], "b": ["x\ny", ""], "c": ["é", '"q"']})
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".jsonl", ".json", ".csv", ".tsv", ".csv.gz", ".CSV"])
-def test_formats_agree(tmp_path: Path, suffix: str) -> None:
+def test_every_format_gives_the_same_cells(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"some[*]{suffix}"
     match suffix.lower().removesuffix(".gz"):
         case ".parquet":
@@ -34,7 +35,7 @@ def test_formats_agree(tmp_path: Path, suffix: str) -> None:
     assert [tuple(cells) for _, cells in table.read(["a"])] == [("1",), ("2\u2028x",)]
 
 
-def test_places(tmp_path: Path) -> None:
+def test_places_are_lines_of_a_file_and_rows_of_a_frame(tmp_path: Path) -> None:
     path = tmp_path / "some.csv"
     path.write_text('a,b\n"1\n2",3\n\n4,5\n')
     assert [place for place, _ in open_table(path).read(["a"])] == [2, 5]
@@ -43,35 +44,35 @@ def test_places(tmp_path: Path) -> None:
     assert str(frame_table(FRAME, "frame").error("bad", place=1)) == "frame, row 1: bad"
 
 
-def test_text_file(tmp_path: Path) -> None:
+def test_a_text_file_has_one_text_per_line(tmp_path: Path) -> None:
     path = tmp_path / "some.txt"
     path.write_text("one\n\n two\u2028\r\n", encoding="utf-8", newline="")
     assert list(open_table(path).read(["text"])) == [(1, ["one"]), (3, [" two\u2028"])]
 
 
-def test_list() -> None:
+def test_a_list_gives_its_tuples_by_column() -> None:
     table = list_table([("q", "p"), ["r", "s"]], ["query", "positive"], "a list")
     assert list(table.read(["positive", "query"])) == [(0, ["p", "q"]), (1, ["s", "r"])]
 
 
 @pytest.mark.parametrize("row", ["ab", ("a",), ("a", "b", "c"), None, {"query": "a", "positive": "b"}])
-def test_bad_list(row: object) -> None:
+def test_items_of_another_shape_are_refused(row: object) -> None:
     with pytest.raises(DataError, match=r"expected a tuple \(query, positive\)") as caught:
         list(list_table([("q", "p"), row], ["query", "positive"], "a list").read(["query"]))
     assert (caught.value.path, caught.value.row) == ("a list", 1)
 
 
-def test_suffixes() -> None:
-    assert table_suffix(Path("a.b.JSONL")) == ".jsonl"
-    assert table_suffix(Path("a.tsv.gz")) == ".tsv"
-    assert table_suffix(Path("a.gz")) is table_suffix(Path("a.parquet.gz")) is table_suffix(Path("a")) is None
+def test_the_suffix_ignores_case_and_gz_except_for_parquet() -> None:
+    assert suffix_of(Path("a.b.JSONL"), SUFFIXES) == ".jsonl"
+    assert suffix_of(Path("a.tsv.gz"), SUFFIXES) == ".tsv"
+    assert [suffix_of(Path(name), SUFFIXES) for name in ("a.gz", "a.parquet.gz", "a")] == [None, None, None]
 
 
 @pytest.mark.parametrize(
     ("name", "content", "line", "message"),
     [
         pytest.param("x.csv", b"", None, "the file is empty", id="empty CSV"),
-        pytest.param("x.csv", b"\n\na,b,a\n", 3, "column 'a': the header has this column twice", id="column twice"),
+        pytest.param("x.csv", b"\n\na,b,a\n", 3, "column 'a': the header names this column twice", id="column twice"),
         pytest.param("x.csv", b"a,b,c\n1,2,3\n1,2\n", 3, "2 fields, but the header has 3", id="short row"),
         pytest.param("x.csv", b"a,b,c\n1,2,3,4\n", 2, "4 fields, but the header has 3", id="long row"),
         pytest.param("x.csv", b'a,b,c\n1,"2,3\n4,5,6\n', 2, "unexpected end of data", id="quote left open"),
@@ -82,7 +83,7 @@ def test_suffixes() -> None:
         pytest.param("x.tsv", b'a\tb\tc\n"1" x\t2\t3\n', 2, "broken quoting", id="TSV quote"),
         pytest.param("x.jsonl", b"\n", None, "the file is empty", id="empty JSONL"),
         pytest.param("x.jsonl", b'{"a": "1", "c": 2}\n{"a": "1"}\n', 2, "column 'c': no such key", id="key missing"),
-        pytest.param("x.json", b'[\n{"a": 1, "c": 2}\n]', 1, "expected one JSON object a line", id="JSON array"),
+        pytest.param("x.json", b'[\n{"a": 1, "c": 2}\n]', 1, "expected one JSON object per line", id="JSON array"),
         pytest.param("x.txt", b"a\n\x80\n", 2, "not UTF-8", id="text not UTF-8"),
         pytest.param("x.parquet", b"", None, "cannot be read as Parquet", id="empty Parquet"),
         pytest.param("x.parquet", b"PAR1junkPAR1", None, "cannot be read as Parquet", id="junk Parquet"),
@@ -92,7 +93,9 @@ def test_suffixes() -> None:
         pytest.param("x.jsonl.gz", b"{}", 1, "cannot be read", id="not gzip"),
     ],
 )
-def test_bad_file(tmp_path: Path, name: str, content: bytes, line: int | None, message: str) -> None:
+def test_a_bad_file_is_refused_with_its_line(
+    tmp_path: Path, name: str, content: bytes, line: int | None, message: str
+) -> None:
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(DataError, match=message) as caught:
@@ -100,7 +103,7 @@ def test_bad_file(tmp_path: Path, name: str, content: bytes, line: int | None, m
     assert (caught.value.path, caught.value.line) == (str(path), line)
 
 
-def test_parquet_cut_short(tmp_path: Path) -> None:
+def test_a_truncated_parquet_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.parquet"
     FRAME.write_parquet(path)
     path.write_bytes(path.read_bytes()[:-20])
@@ -109,7 +112,7 @@ def test_parquet_cut_short(tmp_path: Path) -> None:
     assert caught.value.path == str(path)
 
 
-def test_damaged_parquet_is_refused_or_read(tmp_path: Path) -> None:
+def test_a_damaged_parquet_file_is_read_or_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.parquet"
     pl.DataFrame({"a": [f"text {i % 97}" for i in range(1000)]}).write_parquet(path)
     whole = path.read_bytes()
@@ -126,7 +129,7 @@ def test_damaged_parquet_is_refused_or_read(tmp_path: Path) -> None:
     assert refused > 0
 
 
-def test_missing_file_and_folder(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"absent.csv: no such file"):
         open_table(tmp_path / "absent.csv")
     (tmp_path / "folder.csv").mkdir()
@@ -134,7 +137,7 @@ def test_missing_file_and_folder(tmp_path: Path) -> None:
         open_table(tmp_path / "folder.csv")
 
 
-def test_reading_leaves_the_csv_module_as_it_was(tmp_path: Path) -> None:
+def test_reading_does_not_change_the_csv_module(tmp_path: Path) -> None:
     csv = sys.modules["csv"]
     before = csv.field_size_limit()
     path = tmp_path / "x.csv"

@@ -1,1 +1,1 @@
-"""File formats, row by row: named columns, lines, JSONL, TREC runs, frames that stream."""
+"""File formats read row by row: text lines, JSONL, tables with named columns, TREC runs, and streamed frames."""

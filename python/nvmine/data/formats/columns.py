@@ -1,8 +1,8 @@
-"""What the columns of ranked lists and judgements are called where nobody says so."""
+"""Column names of ranked lists and of relevance judgements: the defaults, and how a column is chosen."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from nvmine.errors import DataError, quote
@@ -28,24 +28,86 @@ POS_IDS = ("pos_ids", "positive_ids")
 POS_SCORES = ("pos_scores", "positive_scores")
 
 
-def choose(columns: Iterable[str], named: str | None, known: Sequence[str], option: str, path: Path) -> str:
-    """The named column, or the first that is known by its name.
+def choose(
+    columns: Iterable[str],
+    named: str | None,
+    known: Sequence[str],
+    role: str,
+    path: Path,
+    *,
+    way_out: str | None = None,
+) -> str:
+    """Returns the column that the caller names, or else the first one with a known name.
+
+    Parameters
+    ----------
+    columns
+        The columns of the file.
+    named
+        The name that the caller gave, if any.
+    known
+        Known names, in order of preference.
+    role
+        What the column holds: ``"query"``, ``"passage"`` or ``"score"``.
+    path
+        The file, for the message.
+    way_out
+        What the user can do about a missing column. Default: set the argument ``<role>_column``.
 
     Raises
     ------
     DataError
-        There is none; the message lists the columns, and names the option that says which it is.
+        There is no such column; the message lists the columns.
     """
     there = list(columns)
     for name in known if named is None else [named]:
         if name in there:
             return name
-    wanted = f"none of the columns is known as {option.removesuffix('_column')}" if named is None else "no such column"
+    problem = f"none of the columns is known as {role}" if named is None else "no such column"
     listed = ", ".join(map(quote, there))
-    raise DataError(f"{wanted}; the columns are: {listed}; name one with {option}=", path=path, column=named)
+    remedy = way_out or f"name one with {role}_column="
+    raise DataError(f"{problem}; the columns are: {listed}; {remedy}", path=path, column=named)
+
+
+def choose_all(
+    columns: Iterable[str], named: Mapping[str, str | None], known: Sequence[Sequence[str]], path: Path
+) -> tuple[str, str, str]:
+    """Returns the columns of the query, the passage and the score; see :func:`choose`.
+
+    Parameters
+    ----------
+    named
+        By role, the names that the caller gave: ``"query"``, ``"passage"`` and ``"score"``, in this order.
+    known
+        The known names of each role.
+
+    Raises
+    ------
+    DataError
+        A column is missing.
+    """
+    there = list(columns)
+    query, passage, score = (
+        choose(there, name, defaults, role, path) for (role, name), defaults in zip(named.items(), known, strict=True)
+    )
+    return query, passage, score
+
+
+def refuse_names(named: Mapping[str, str | None], path: Path) -> None:
+    """Refuses column names for a TREC run file, whose columns are known by their position.
+
+    Raises
+    ------
+    DataError
+        A name was given.
+    """
+    for role, name in named.items():
+        if name is not None:
+            message = f"is {quote(name)}, but the columns of a TREC run file have no names; leave it out"
+            raise DataError(message, path=path, argument=f"{role}_column")
 
 
 def find(columns: Iterable[str], known: Sequence[str]) -> str | None:
-    """The first column that is known by its name, if there is one."""
+    """Returns the first column with a known name, or None if there is none."""
     there = list(columns)
     return next((name for name in known if name in there), None)

@@ -1,8 +1,9 @@
-"""Lines of a UTF-8 text file, plain or gzipped: what every text format here is read through.
+"""Lines of a UTF-8 text file, plain or gzipped; every text format is read through this module.
 
 A line ends at byte 0x0A and nowhere else. Python's own text mode and ``str.splitlines`` also cut at a lone carriage
-return, U+0085, U+2028 or U+2029, all of which occur inside real passages. A line is decoded by itself, so that an
-error names its exact number, and is limited in length, so that a small archive of one endless line cannot fill memory.
+return, U+0085, U+2028 or U+2029, all of which occur inside real passages. Each line is decoded separately, so that an
+error names the exact line. The length of a line is limited, so that a small archive of one endless line cannot fill
+the memory.
 """
 
 from __future__ import annotations
@@ -13,27 +14,31 @@ import itertools
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from nvmine.errors import DataError
+
+READ_FAILURES = (OSError, EOFError, zlib.error)
+"""What reading a plain or gzipped file can raise."""
 
 _LONGEST_LINE = 256 * 2**20
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
-    r"""Iterate over the lines of a file, each with its 1-based number.
+    r"""Iterates over the lines of a file, each with its 1-based number.
 
-    A line keeps its terminator (``"\n"`` or ``"\r\n"``), a byte-order mark before the first one is dropped, and a name
-    that ends in ``.gz`` is decompressed on the way. Memory is that of one line.
+    A line keeps its terminator (``"\n"`` or ``"\r\n"``). A byte-order mark before the first line is dropped. A file
+    whose name ends in ``.gz`` is decompressed while it is read. One line at a time is held in memory.
 
     Parameters
     ----------
     path
-        A file.
+        The file.
 
     Raises
     ------
     DataError
-        The file cannot be opened or decompressed, is not UTF-8, or has a line above 256 MiB.
+        The file cannot be opened or decompressed, is not UTF-8, or has a line longer than 256 MiB.
 
     Examples
     --------
@@ -42,7 +47,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     """
     number = 0
     try:
-        with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
+        with open_bytes(path) as file:
             for number in itertools.count(1):
                 raw = file.readline(_LONGEST_LINE + 1)
                 if not raw:
@@ -50,11 +55,20 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
                 if len(raw) > _LONGEST_LINE:
                     raise DataError(f"the line is longer than {_LONGEST_LINE} bytes", path=path, line=number)
                 yield number, _decode(raw.removeprefix(codecs.BOM_UTF8) if number == 1 else raw, path, number)
-    except FileNotFoundError as error:
-        raise DataError("no such file", path=path) from error
-    except (OSError, EOFError, zlib.error) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise DataError(f"cannot be read: {reason}", path=path, line=number or None) from error
+    except READ_FAILURES as error:
+        raise read_failure(error, path, number or None) from error
+
+
+def open_bytes(path: Path) -> BinaryIO:
+    """Opens a file for reading, decompressing it if its name ends in ``.gz``; raises one of :data:`READ_FAILURES`."""
+    return cast("BinaryIO", gzip.open(path)) if path.suffix.lower() == ".gz" else path.open("rb")
+
+
+def read_failure(error: Exception, path: Path, line: int | None = None) -> DataError:
+    """Returns the error for a file that cannot be opened or decompressed."""
+    if isinstance(error, FileNotFoundError):
+        return DataError("no such file", path=path)
+    return DataError(f"cannot be read: {getattr(error, 'strerror', None) or error}", path=path, line=line)
 
 
 def _decode(raw: bytes, path: Path, number: int) -> str:

@@ -1,4 +1,4 @@
-"""Frames that are made one after the other as a LazyFrame, and a LazyFrame as frames one after the other."""
+"""Streaming with Polars: a LazyFrame read batch by batch, and batches that Python makes served as a LazyFrame."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from polars.io.plugins import register_io_source
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Rows that are read a batch at a time, their columns made of those of a plan.
+    """The rows of a plan, read a batch at a time, with columns computed from those of the plan.
 
-    The columns are made in each batch and not by a select in the plan, before which Polars would hold as much again.
+    The columns are computed in each batch. A select in the plan would make Polars hold as much memory again.
 
     Parameters
     ----------
     plan
-        What is read.
+        The rows to read.
     columns
-        Names, and what each is made of: one column of the plan.
+        The expression of each column, by its name; each expression reads one column of the plan.
     """
 
     plan: pl.LazyFrame
@@ -30,32 +30,33 @@ class Source:
 
     @property
     def schema(self) -> pl.Schema:
-        """The columns and their types."""
-        return self._made(pl.DataFrame(schema=self.plan.collect_schema())).schema
+        """Names and types of the columns."""
+        return self._compute(pl.DataFrame(schema=self.plan.collect_schema())).schema
 
     def only(self, *names: str) -> Source:
-        """The same rows with these columns."""
+        """Returns the same rows with these columns alone."""
         return Source(self.plan, {name: self.columns[name] for name in names})
 
     def sort(self, name: str) -> Source:
-        """The same rows in the order of a column."""
-        return Source(self._read().sort(self.columns[name].meta.root_names()), self.columns)
+        """Returns the same rows sorted by a column."""
+        return Source(self._columns_read().sort(self.columns[name].meta.root_names()), self.columns)
 
     def batches(self, rows: int) -> Iterator[pl.DataFrame]:
-        """Frames of so many rows, in order."""
-        return map(self._made, batches(self._read(), rows))
+        """Iterates over frames of at most `rows` rows, in order."""
+        return map(self._compute, batches(self._columns_read(), rows))
 
-    def _read(self) -> pl.LazyFrame:
+    def _columns_read(self) -> pl.LazyFrame:
         return self.plan.select(column.meta.root_names()[0] for column in self.columns.values())
 
-    def _made(self, frame: pl.DataFrame) -> pl.DataFrame:
+    def _compute(self, frame: pl.DataFrame) -> pl.DataFrame:
         return frame.select(column.alias(name) for name, column in self.columns.items())
 
 
 def batches(plan: pl.LazyFrame, rows: int) -> Iterator[pl.DataFrame]:
-    """Frames of so many rows, in order, while Polars works on the next.
+    """Iterates over frames of at most `rows` rows, in order, while Polars prepares the next one.
 
-    Not ``collect_batches``, which in Polars 1.36 loses errors: what was read until then would pass for the whole.
+    ``collect_batches`` would do the same, but in Polars 1.36 it loses errors: the rows before an error would pass for
+    all of them.
     """
     queue: Queue[pl.DataFrame | BaseException | None] = Queue(maxsize=1)
     unwanted = Event()
@@ -68,7 +69,7 @@ def batches(plan: pl.LazyFrame, rows: int) -> Iterator[pl.DataFrame]:
     def work() -> None:
         try:
             plan.sink_batches(hand_over, chunk_size=rows, maintain_order=True, engine="streaming")
-        # A panic of Polars is no Exception.
+        # A panic in Polars is a BaseException.
         except BaseException as error:
             queue.put(error)
         finally:
@@ -77,20 +78,28 @@ def batches(plan: pl.LazyFrame, rows: int) -> Iterator[pl.DataFrame]:
     Thread(target=work, daemon=True).start()
     ended = False
     try:
-        while (given := queue.get()) is not None:
-            if isinstance(given, BaseException):
-                raise given
-            yield given
+        while (item := queue.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
         ended = True
     finally:
         unwanted.set()
-        # Whoever waits to hand over must be let go.
+        # The thread may be waiting for room in the queue, and would wait forever.
         while not ended:
             ended = queue.get() is None
 
 
 def streamed(tables: Callable[[], Iterator[pl.DataFrame]], schema: pl.Schema) -> pl.LazyFrame:
-    """The rows of the tables, which are made anew for each collection and only as far as they are asked for."""
+    """Returns a lazy frame of the rows of some tables.
+
+    Parameters
+    ----------
+    tables
+        Makes the tables. It is called once for each collection, and iterated over only as far as rows are needed.
+    schema
+        Names and types of the columns.
+    """
 
     def source(
         columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, _: int | None

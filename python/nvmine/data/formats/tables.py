@@ -1,24 +1,26 @@
-"""Tables of named columns, whatever holds them: Parquet, CSV, TSV, JSONL, plain text, a DataFrame, a list.
+"""Tables with named columns: Parquet, CSV, TSV, JSONL, plain text, a DataFrame or a list.
 
-A :class:`Table` is read a row at a time, only the columns asked for, and knows how to name a place in itself. Nothing
-is coerced: a cell comes as the value that the format holds, and who reads it says what is acceptable. Polars is
-imported when a Parquet file is opened, and not with this module.
+A :class:`Table` is read row by row, with only the requested columns, and can name a place in itself for a message.
+Cells are not converted: a cell has the value that the format holds, and the reader decides what it accepts. Polars is
+imported when a Parquet file is opened, not when this module is.
 
-CSV and TSV are read by the standard library's strict parser and not by Polars', which fills short rows with nulls and
-renames repeated headers; both would hide a broken file. Fields above 131,072 characters are refused: use Parquet.
+CSV and TSV are read with the standard library's parser in strict mode. The parser of Polars fills short rows with
+nulls and renames repeated headers, and both would hide a broken file. Fields longer than 131,072 characters are
+refused; use Parquet for those.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from nvmine.data.formats.jsonl import read_jsonl
+from nvmine.data.formats.jsonl import field, read_jsonl
 from nvmine.data.formats.lines import read_lines
+from nvmine.data.formats.suffixes import require_suffix
 from nvmine.errors import DataError, quote
 
 if TYPE_CHECKING:
@@ -27,23 +29,23 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 Row = tuple[int, Sequence[object]]
-"""A place, and the cells of the columns asked for."""
+"""The place of a row, and the cells of the requested columns."""
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows under named columns.
+    """Rows with named columns.
 
     Parameters
     ----------
     name
-        For messages: the path, or what the table is.
+        Name of the table in messages: a path or a description.
     columns
-        Names, in order. In JSONL those of the first object.
+        Names of the columns, in order. For JSONL, the keys of the first object.
     unit
-        What places count: 1-based lines of a text file, or 0-based rows.
+        Unit of the places: the 1-based lines of a text file, or 0-based rows.
     read
-        Given column names, iterates over ``(place, cells)``, cells in the order of the names.
+        Takes column names and iterates over ``(place, cells)``, with the cells in the order of the names.
     """
 
     name: str
@@ -52,19 +54,19 @@ class Table:
     read: Callable[[Sequence[str]], Iterator[Row]]
 
     def error(self, message: str, *, place: int | None = None, column: str | None = None) -> DataError:
-        """Return (not raise) a :class:`DataError` at a place of this table."""
+        """Returns (does not raise) a :class:`DataError` at a place in this table."""
         line, row = (place, None) if self.unit == "line" else (None, place)
         return DataError(message, path=self.name, line=line, row=row, column=column)
 
 
 def open_table(path: Path) -> Table:
-    """Open a file by its suffix; its rows are read later.
+    """Opens a file according to its suffix; the rows are read later.
 
     Parameters
     ----------
     path
-        ``.parquet``, ``.jsonl`` or ``.json`` (one object a line), ``.csv``, ``.tsv``, or ``.txt`` (one text a line
-        under the column ``text``, blank lines passed over). All but Parquet may end in ``.gz``.
+        ``.parquet``, ``.jsonl`` or ``.json`` (one object per line), ``.csv``, ``.tsv``, or ``.txt`` (one text per line
+        in the column ``text``, blank lines skipped). All but Parquet may be gzipped (``.gz``).
 
     Raises
     ------
@@ -76,24 +78,11 @@ def open_table(path: Path) -> Table:
     >>> open_table(Path("pairs.csv")).columns  # doctest: +SKIP
     ['query', 'positive']
     """
-    suffix = table_suffix(path)
-    if suffix is None:
-        raise DataError(f"unknown kind of file; expected one of {', '.join(SUFFIXES)}", path=path)
-    if not path.is_file():
-        raise DataError("no such file", path=path)
-    return _READERS[suffix](path)
-
-
-def table_suffix(path: Path) -> str | None:
-    """Return the suffix that :func:`open_table` would go by; None where it knows none."""
-    plain = path.with_suffix("") if path.suffix.lower() == ".gz" else path
-    suffix = plain.suffix.lower()
-    known = suffix in _READERS and (plain is path or suffix != ".parquet")
-    return suffix if known else None
+    return _READERS[require_suffix(path, SUFFIXES)](path)
 
 
 def frame_table(frame: pl.DataFrame, name: str) -> Table:
-    """Return the rows of a Polars DataFrame as a table."""
+    """Returns the rows of a Polars DataFrame as a table."""
 
     def read(columns: Sequence[str]) -> Iterator[Row]:
         return enumerate(frame.select(columns).iter_rows())
@@ -102,7 +91,7 @@ def frame_table(frame: pl.DataFrame, name: str) -> Table:
 
 
 def list_table(rows: Sequence[object], columns: list[str], name: str) -> Table:
-    """Return Python tuples, one item a column, as a table; their number is checked when they are read."""
+    """Returns Python tuples, with one item per column, as a table; their lengths are checked when they are read."""
 
     def read(names: Sequence[str]) -> Iterator[Row]:
         numbers = [columns.index(name) for name in names]
@@ -138,11 +127,7 @@ def _polars(path: Path, call: Callable[[], _T]) -> _T:
 def _open_jsonl(path: Path) -> Table:
     def read(columns: Sequence[str]) -> Iterator[Row]:
         for line, record in read_jsonl(path):
-            missing = next((name for name in columns if name not in record), None)
-            if missing is not None:
-                found = ", ".join(map(quote, record)) or "none"
-                raise DataError(f"no such key; the keys are: {found}", path=path, line=line, column=missing)
-            yield line, [record[name] for name in columns]
+            yield line, [field(record, name, path, line) for name in columns]
 
     _, first = next(read_jsonl(path), (0, None))
     if first is None:
@@ -174,12 +159,12 @@ def _open_csv(delimiter: str, path: Path) -> Table:
         raise DataError("the file is empty; expected a header line", path=path)
     repeated = next((name for name in columns if columns.count(name) > 1), None)
     if repeated is not None:
-        raise DataError("the header has this column twice", path=path, line=line, column=repeated)
+        raise DataError("the header names this column twice", path=path, line=line, column=repeated)
     return Table(str(path), columns, "line", read)
 
 
 def _csv_rows(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Rows with the line that each begins on; wholly empty lines are no rows."""
+    """Iterates over the rows, each with the line that it begins on; empty lines are skipped."""
     lines = (text for _, text in read_lines(path))
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     while True:
@@ -189,7 +174,7 @@ def _csv_rows(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
         except StopIteration:
             return
         except csv.Error as error:
-            message = f"broken quoting or field: {error}; quote fields and double the quotes in them"
+            message = f"broken quoting or field: {error}; quote the fields, and double the quotes inside them"
             raise DataError(message, path=path, line=line) from error
         if row:
             yield line, row
@@ -204,5 +189,5 @@ _READERS: dict[str, Callable[[Path], Table]] = {
     ".txt": _open_text,
 }
 
-SUFFIXES: Iterable[str] = tuple(_READERS)
-"""What :func:`open_table` reads."""
+SUFFIXES = tuple(_READERS)
+"""The suffixes that :func:`open_table` reads."""

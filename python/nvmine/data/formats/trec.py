@@ -1,19 +1,18 @@
 """TREC run files: lines of query, ``Q0``, passage, rank, score and tag, separated by white space.
 
-The lines count, not the ranks: a query's candidates are ordered by their scores. Files are read in pieces of whole
-lines, so that their length does not matter, and may be gzipped (``.gz``).
+The ranks are ignored; a query's candidates are ordered by their scores. A file is read in pieces of whole lines, so
+that a file of any length fits in memory, and may be gzipped (``.gz``).
 """
 
 from __future__ import annotations
 
 import codecs
-import gzip
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
 
+from nvmine.data.formats.lines import READ_FAILURES, open_bytes, read_failure
 from nvmine.errors import DataError, quote
 
 SCHEMA = pl.Schema({"query": pl.String, "passage": pl.String, "score": pl.Float64})
@@ -24,18 +23,18 @@ _LINE = r"^[ \t\r]*" + r"[ \t]+".join(field.format(r"[^ \t\r]+") for field in _F
 
 
 def read_run(path: Path) -> Iterator[pl.DataFrame]:
-    """Read the candidates of a run file, some lines at a time: `query`, `passage` and `score`.
+    """Iterates over the candidates of a run file, some lines at a time: `query`, `passage` and `score`.
 
     Raises
     ------
     DataError
-        The file cannot be read, is not UTF-8, or a line has other columns or no number for a score.
+        The file cannot be read or is not UTF-8, a line does not have six columns, or a score is not a number.
     """
     number = 1
     for piece in _pieces(path):
         lines = _decoded(piece, path, number).split("\n")
         frame = pl.DataFrame({"line": range(number, number + len(lines)), "whole": lines})
-        # A piece ends with the end of a line, except the last one.
+        # Every piece but the last ends with a line feed, after which `split` gives one empty string more.
         number += len(lines) - 1
         parts = frame.filter(pl.col("whole").str.strip_chars() != "").with_columns(
             pl.col("whole").str.extract_groups(_LINE).struct.unnest()
@@ -45,15 +44,15 @@ def read_run(path: Path) -> Iterator[pl.DataFrame]:
             if text is None:
                 message = f"{len(whole.split())} columns, expected 6: query, Q0, passage, rank, score, tag"
                 raise DataError(message, path=path, line=line)
-            raise DataError(f"{quote(text)} is no number", path=path, line=line, column="score")
+            raise DataError(f"{quote(text)} is not a number", path=path, line=line, column="score")
         yield parts.select(SCHEMA.names())
 
 
 def _pieces(path: Path) -> Iterator[bytes]:
-    """Whole lines, some megabytes at a time."""
+    """Iterates over pieces of some megabytes that end with a whole line."""
     rest = b""
     try:
-        with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
+        with open_bytes(path) as file:
             first = file.read(_PIECE).removeprefix(codecs.BOM_UTF8)
             for read in iter(lambda: file.read(_PIECE), b""):
                 end = first.rfind(b"\n") + 1
@@ -64,10 +63,8 @@ def _pieces(path: Path) -> Iterator[bytes]:
                     rest += first
                 first = read
             yield rest + first
-    except FileNotFoundError as error:
-        raise DataError("no such file", path=path) from error
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"cannot be read: {getattr(error, 'strerror', None) or error}", path=path) from error
+    except READ_FAILURES as error:
+        raise read_failure(error, path) from error
 
 
 def _decoded(piece: bytes, path: Path, number: int) -> str:

@@ -10,7 +10,7 @@ from nvmine.data.dataset import compressed_rows
 
 
 @given(st.lists(st.lists(st.integers(0, 2**62))))
-def test_rows_come_back_sorted_and_unique(rows: list[list[int]]) -> None:
+def test_compressed_rows_are_sorted_and_unique(rows: list[list[int]]) -> None:
     offsets, values = compressed_rows(rows)
     assert offsets.dtype == values.dtype == np.int64
     assert offsets[0] == 0
