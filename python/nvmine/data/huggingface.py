@@ -61,7 +61,7 @@ def open_hub(name: str, *, split: str = "train") -> Table:
     try:
         data = datasets.load_dataset(repository, configuration or None, split=split)
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
-        message = f"there is no such path, and the Hugging Face hub gives no such dataset: {error}"
+        message = f"there is no such path, and no such dataset can be loaded from the Hugging Face hub: {error}"
         raise DataError(message, path=name) from error
     return open_object(data, split=split, name=name)
 

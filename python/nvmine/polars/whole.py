@@ -10,7 +10,9 @@ from nvmine.errors import DataError
 
 
 def whole_queries(batches: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """Cuts batches again so that the rows of no query are in two of them; holds one batch and the ids of past queries.
+    """Cuts batches again so that no query is split between two of them.
+
+    Memory holds one batch, the rows of the last query, and the ids of the queries before it.
 
     Parameters
     ----------

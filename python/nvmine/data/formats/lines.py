@@ -1,4 +1,4 @@
-"""Lines of a UTF-8 text file, plain or gzipped; every text format is read through this module.
+"""Lines of a UTF-8 text file, plain or gzipped: the reader under JSONL, CSV, TSV, plain text and labels.
 
 A line ends at byte 0x0A and nowhere else. Python's own text mode and ``str.splitlines`` also cut at a lone carriage
 return, U+0085, U+2028 or U+2029, all of which occur inside real passages. Each line is decoded separately, so that an
