@@ -1,10 +1,15 @@
-"""The command line, as a shell sees it."""
+"""The command line: exit codes, standard output and standard error; most commands run in this process."""
 
 from __future__ import annotations
 
+import itertools
 import json
+import logging
+import signal
 import subprocess
 import sys
+import sysconfig
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,15 +18,39 @@ import pytest
 
 import checker
 import nvmine
-from chat_server import NO, YES, ChatServer
+from chat_server import NO, YES, Answer, Asked, ChatServer
+from nvmine.cli import main
 
 pytest.importorskip("bm25s")
 pytest.importorskip("Stemmer")
 
+Done = subprocess.CompletedProcess[str]
+Command = Callable[..., Done]
 
-def nvmine_command(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "nvmine", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+@pytest.fixture
+def nvmine_command(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Command]:
+    """Runs what ``python -m nvmine`` runs, in this process. An exception that `main` lets through fails the test."""
+    logger = logging.getLogger("nvmine")
+    handlers, level = logger.handlers[:], logger.level
+
+    def run(*arguments: str | Path) -> Done:
+        command = ["nvmine", *map(str, arguments)]
+        monkeypatch.setattr(sys, "argv", command)
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        logger.handlers[:] = handlers
+        # An exit without a code is a success, and so is the code None.
+        return Done(command, ended.value.code or 0, *capfd.readouterr())
+
+    yield run
+    logger.setLevel(level)
+
+
+def in_a_process(*command: str | Path) -> Done:
+    """Runs a command in a process of its own."""
+    return subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False, timeout=120)
 
 
 @pytest.fixture
@@ -33,7 +62,7 @@ def pairs(tmp_path: Path) -> Path:
     return path
 
 
-def test_mine_then_again_then_audit(pairs: Path, tmp_path: Path) -> None:
+def test_mine_then_again_then_audit(pairs: Path, tmp_path: Path, nvmine_command: Command) -> None:
     out = tmp_path / "run"
     mined = nvmine_command("mine", pairs, "--out", out, "-n", "1", "--percentage", "0.99")
     assert (mined.returncode, mined.stderr) == (0, "")
@@ -48,7 +77,7 @@ def test_mine_then_again_then_audit(pairs: Path, tmp_path: Path) -> None:
     assert "starved queries              0" in audited.stdout
 
 
-def test_filter_is_mining_with_another_policy(pairs: Path, tmp_path: Path) -> None:
+def test_filter_is_mining_with_another_policy(pairs: Path, tmp_path: Path, nvmine_command: Command) -> None:
     assert nvmine_command("mine", pairs, "--out", tmp_path / "run", "--depth", "3", "-n", "1").returncode == 0
     options = ("--method", "abs", "--max-score", "0.5", "--pool", "all")
     filtered = nvmine_command("filter", tmp_path / "run", "--out", tmp_path / "other", *options)
@@ -62,7 +91,7 @@ def test_filter_is_mining_with_another_policy(pairs: Path, tmp_path: Path) -> No
     assert "policy.n: 1 → 2" in again.stderr
 
 
-def test_several_teachers_from_the_shell(pairs: Path, tmp_path: Path) -> None:
+def test_several_teachers_from_the_shell(pairs: Path, tmp_path: Path, nvmine_command: Command) -> None:
     both = tmp_path / "both"
     options = ("--method", "naive", "-n", "2")
     mined = nvmine_command(
@@ -81,7 +110,7 @@ def test_several_teachers_from_the_shell(pairs: Path, tmp_path: Path) -> None:
     assert nvmine.open_run(tmp_path / "again").negatives().equals(nvmine.open_run(both).negatives())
 
 
-def test_vectors_and_lists_from_the_shell(pairs: Path, tmp_path: Path) -> None:
+def test_vectors_and_lists_from_the_shell(pairs: Path, tmp_path: Path, nvmine_command: Command) -> None:
     draw = np.random.default_rng(0)
     np.save(tmp_path / "q.npy", draw.standard_normal((6, 8)))
     np.save(tmp_path / "p.npy", draw.standard_normal((6, 8)).astype(np.float16))
@@ -95,7 +124,7 @@ def test_vectors_and_lists_from_the_shell(pairs: Path, tmp_path: Path) -> None:
     assert nvmine.open_run(tmp_path / "run").manifest.teacher.name == "p+lists"
 
 
-def test_judging_from_the_shell(pairs: Path, tmp_path: Path) -> None:
+def test_judging_from_the_shell(pairs: Path, tmp_path: Path, nvmine_command: Command) -> None:
     pytest.importorskip("httpx2")
     nvmine_command("mine", pairs, "--out", tmp_path / "run", "-n", "1", "--percentage", "0.99")
     with ChatServer(lambda asked: YES if "moon" in asked.prompt else NO) as server:
@@ -114,13 +143,13 @@ def test_judging_from_the_shell(pairs: Path, tmp_path: Path) -> None:
     assert "answered their query" in judged.stdout
 
 
-def test_several_devices_are_told_apart(pairs: Path, tmp_path: Path) -> None:
+def test_several_devices_are_told_apart(pairs: Path, tmp_path: Path, nvmine_command: Command) -> None:
     done = nvmine_command("mine", pairs, "--out", tmp_path / "run", "--devices", "cpu,abacus")
     assert done.returncode == 2
     assert "device" in done.stderr
 
 
-def test_options_reach_the_policy(pairs: Path, tmp_path: Path) -> None:
+def test_options_reach_the_policy(pairs: Path, tmp_path: Path, nvmine_command: Command) -> None:
     options = ("--method", "margin", "--margin", "0.5", "--sampling", "softmax", "--first", "1", "--pool", "7")
     options += (
         "--seed",
@@ -154,7 +183,7 @@ def test_options_reach_the_policy(pairs: Path, tmp_path: Path) -> None:
     )
 
 
-def test_ranked_lists_to_a_file_of_negatives(tmp_path: Path) -> None:
+def test_ranked_lists_to_a_file_of_negatives(tmp_path: Path, nvmine_command: Command) -> None:
     run, qrels, out = tmp_path / "run.trec", tmp_path / "qrels.tsv", tmp_path / "negatives.parquet"
     run.write_text("".join(f"q{query} Q0 d{rank} {rank} {0.9 - rank / 10} t\n" for query in "12" for rank in range(5)))
     qrels.write_text("query-id\tcorpus-id\tscore\nq1\td0\t1\nq2\td1\t1\nq3\td1\t1\n")
@@ -219,24 +248,37 @@ BAD = {
     "an option of encoders": (["mine", "{pairs}", "--dtype", "float16", "--out", "{tmp}/run"], "--dtype: "),
     "no memory": (["mine", "{pairs}", "--memory", "much", "--out", "{tmp}/run"], "--memory: "),
     "no run": (["audit", "{tmp}"], "RunError: {tmp}: is no run folder"),
-    "an unknown method": (["mine", "{pairs}", "--method", "best", "--out", "{tmp}/run"], "'naive'"),
-    "an unknown verb": (["dig"], "No such command"),
 }
 
 
 @pytest.mark.parametrize(("arguments", "message"), BAD.values(), ids=BAD)
 def test_bad_input_is_one_line_and_exit_code_two(
-    pairs: Path, tmp_path: Path, arguments: list[str], message: str
+    pairs: Path, tmp_path: Path, nvmine_command: Command, arguments: list[str], message: str
 ) -> None:
     np.save(tmp_path / "v.npy", np.ones((6, 2)))
     done = nvmine_command(*(argument.format(tmp=tmp_path, pairs=pairs) for argument in arguments))
-    assert done.returncode == 2
+    assert (done.returncode, done.stdout) == (2, "")
     assert message.format(tmp=tmp_path) in done.stderr
-    assert "Traceback" not in done.stderr
+    assert done.stderr.count("\n") == 1
     assert not (tmp_path / "run").exists()
 
 
-def test_broken_json_names_the_line(pairs: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(["mine", "x", "--method", "best", "--out", "x"], "'naive'"), (["dig"], "No such command")],
+    ids=["method", "verb"],
+)
+def test_an_unknown_word_is_a_usage_error_without_a_traceback(
+    nvmine_command: Command, arguments: list[str], message: str
+) -> None:
+    done = nvmine_command(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("Usage: ")
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_broken_json_names_the_line(pairs: Path, tmp_path: Path, nvmine_command: Command) -> None:
     with pairs.open("a", encoding="utf-8") as file:
         file.write('{"query": "a b", "positive": \n')
     done = nvmine_command("mine", pairs, "--out", tmp_path / "run")
@@ -245,20 +287,78 @@ def test_broken_json_names_the_line(pairs: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("verb", ["mine", "filter", "audit", "demo"])
-def test_every_verb_explains_itself(verb: str) -> None:
+def test_every_verb_explains_itself(verb: str, nvmine_command: Command) -> None:
     done = nvmine_command(verb, "--help")
     assert done.returncode == 0
     assert len(done.stdout.splitlines()) > 8
 
 
-def test_version() -> None:
+def test_version(nvmine_command: Command) -> None:
     assert nvmine_command("--version").stdout.strip() == nvmine.__version__
 
 
-def test_the_demo_mines_the_standard_library(tmp_path: Path) -> None:
+def test_the_demo_mines_the_standard_library(tmp_path: Path, nvmine_command: Command) -> None:
     done = nvmine_command("demo", "--out", tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("\nnegative ") == 3 * 4
     run = nvmine.open_run(tmp_path / "run")
     assert run.manifest.data["passages"] > 1000
     checker.check(tmp_path / "run")
+
+
+# --- A real process ----------------------------------------------------------------------------------------------
+
+
+def test_the_module_runs_as_a_program(pairs: Path, tmp_path: Path) -> None:
+    module = (sys.executable, "-m", "nvmine")
+    mined = in_a_process(*module, "mine", pairs, "--out", tmp_path / "run", "-n", "1", "--percentage", "0.99")
+    assert (mined.returncode, mined.stderr) == (0, "")
+    assert f"{tmp_path / 'run'} is mined: " in mined.stdout
+    checker.check(tmp_path / "run")
+    refused = in_a_process(*module, "audit", tmp_path)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr.startswith(f"nvmine: RunError: {tmp_path}: ")
+    assert refused.stderr.count("\n") == 1
+
+
+def test_the_console_script_runs_the_same() -> None:
+    script = Path(sysconfig.get_path("scripts")) / "nvmine"
+    done = in_a_process(script, "--version")
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, nvmine.__version__, "")
+
+
+def test_an_interrupt_ends_the_process_with_exit_code_130_and_no_traceback(
+    pairs: Path, tmp_path: Path, nvmine_command: Command
+) -> None:
+    """A real signal, sent when the first of the judge's questions arrives; none is ever answered."""
+    pytest.importorskip("httpx2")
+    nvmine_command("mine", pairs, "--out", tmp_path / "run", "-n", "1", "--percentage", "0.99")
+    started: list[subprocess.Popen[str]] = []
+    arrived = itertools.count(1)
+
+    def interrupt(asked: Asked) -> Answer:
+        if next(arrived) == 1:
+            started[0].send_signal(signal.SIGINT)
+        server.closing.wait()
+        return NO
+
+    with ChatServer(interrupt) as server:
+        judge = ("judge", tmp_path / "run", "--model", "tiny", "--base-url", server.base_url, "--out", tmp_path / "x")
+        command = [sys.executable, "-m", "nvmine", *map(str, judge)]
+        # A shell starts what runs in its background with the signal ignored.
+        started.append(
+            subprocess.Popen(
+                command,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            )
+        )
+        try:
+            stderr = started[0].communicate(timeout=60)[1]
+        finally:
+            started[0].kill()
+    assert started[0].returncode == 130
+    assert "Traceback" not in stderr
+    assert server.asked

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,6 +10,13 @@ from typing import Any
 import numpy as np
 
 DIMENSION = 16
+
+
+@functools.cache
+def direction(word: str, turn: int | None = None) -> np.ndarray:
+    """The random direction of a word, and of each turn of it."""
+    seed = int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest(), "little")
+    return np.random.default_rng(seed if turn is None else [seed, turn]).standard_normal(DIMENSION)
 
 
 class WordTeacher:
@@ -33,10 +41,9 @@ class WordTeacher:
         vectors = np.zeros((len(texts), DIMENSION))
         for row, text in enumerate(texts):
             for word in text.lower().split():
-                seed = int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest(), "little")
-                vectors[row] += np.random.default_rng(seed).standard_normal(DIMENSION)
+                vectors[row] += direction(word)
                 if self.seed:
-                    vectors[row] += 0.7 * np.random.default_rng([seed, self.seed]).standard_normal(DIMENSION)
+                    vectors[row] += 0.7 * direction(word, self.seed)
         vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
         if done is not None:
             done(len(texts))
