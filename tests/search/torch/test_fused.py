@@ -14,7 +14,7 @@ pytest.importorskip("triton")
 # of bfloat16 as if they were whole numbers, so that type is left to a GPU.
 PROGRAM = """
 import numpy as np, torch
-from nvmine.search import fused
+from nvmine.search.torch import fused
 from nvmine.search.torch.doubtful import Zones, doubtful
 from nvmine.search.torch.product import Factor
 
