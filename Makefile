@@ -7,6 +7,11 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 RUST := Cargo.toml Cargo.lock pyproject.toml $(shell find rust -name '*.rs' -o -name Cargo.toml)
 # The teacher of the demo: a model's name or path; empty for BM25.
 MODEL ?=
+# Processes that share the fast Python tests. Each needs 1.5 GB of memory.
+WORKERS ?= 2
+# Where the fast tests write: in memory where there is room, since every file of a run is synced to the disk.
+FAST_TMP := $(shell test -w /dev/shm && test "$$(df -kP /dev/shm | awk 'END { print $$4 }')" -gt 1000000 && echo /dev/shm)
+FAST_TESTS = $(if $(FAST_TMP),TMPDIR=$(FAST_TMP) )$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-slow test-core test-arm lint format bench bench-gpu wheel wheel-check clean
@@ -19,14 +24,14 @@ demo: $(VENV)/.demo$(if $(MODEL),-dense)  ## Mine the docstrings of the standard
 
 test: $(VENV)/.test  ## All fast tests, of both languages
 	cargo test --locked --workspace
-	$(BIN)/python -m pytest -m "not slow"
+	$(FAST_TESTS)
 
 test-slow: $(VENV)/.test  ## The tests that take minutes
 	NVMINE_HYPOTHESIS=thorough $(BIN)/python -m pytest -m slow
 
 test-core: $(VENV)/.core  ## What needs neither torch nor any other extra
 	cargo test --locked --workspace
-	$(BIN)/python -m pytest -m "not slow"
+	$(FAST_TESTS)
 
 # The target of rustup, the Debian packages gcc-aarch64-linux-gnu and qemu-user; none of them on an AArch64 machine.
 test-arm: export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER ?= aarch64-linux-gnu-gcc

@@ -78,29 +78,32 @@ def grouped_by_hand(run: pl.DataFrame, qrels: pl.DataFrame, *, known: bool) -> l
 def expected(run: pl.DataFrame, qrels: pl.DataFrame, *, known: bool = False, **fields: Any) -> pl.DataFrame:
     """Returns what ``nvmine.mine`` gives, in the columns of the long form; other ids than numbers go by their rank."""
     kind = run.schema["passage_id"]
-    rows = []
-    for entry in grouped_by_hand(run, qrels, known=known):
-        numbered = kind == pl.String or kind in WIDE
+    numbered = kind == pl.String or kind in WIDE
+    entries = grouped_by_hand(run, qrels, known=known)
+    ids, positives, names_of = [], [], []
+    for entry in entries:
         names = sorted({name for name in entry["ids"] if name is not None})
         number = {name: place + 1 for place, name in enumerate(names)} if numbered else {name: name for name in names}
-        scored = sorted((passage, score) for passage, score in entry["found"].items() if score is not None)
-        negatives = nvmine.mine(
-            pl.Series([entry["scores"]], dtype=pl.List(pl.Float32)),
-            pl.Series([[score for _, score in scored]], dtype=pl.List(pl.Float64)),
-            ids=pl.Series([[number.get(name) for name in entry["ids"]]], dtype=pl.List(pl.Int64)),
-            pos_ids=pl.Series([[number[name] for name in entry["found"] if name in number]], dtype=pl.List(pl.Int64)),
-            query_ids=[entry["query"]],
-            **fields,
-        )
-        back = {place: name for name, place in number.items()}
-        for row, table in enumerate(negatives.to_polars().iter_rows(named=True)):
-            pair = {}
-            if fields.get("anchor") == "each":
-                pair = dict(zip(("positive_id", "positive_score"), scored[row], strict=True))
-            kept = {name: table[name] for name in ("negative_scores", "candidates", "rejected")}
-            rows.append(
-                {"query_id": entry["query"], **pair, "negative_ids": [back[i] for i in table["negative_ids"]], **kept}
-            )
+        ids.append([number.get(name) for name in entry["ids"]])
+        positives.append([number[name] for name in entry["found"] if name in number])
+        names_of.append({place: name for name, place in number.items()})
+    scored = [sorted((p, score) for p, score in entry["found"].items() if score is not None) for entry in entries]
+    negatives = nvmine.mine(
+        pl.Series([entry["scores"] for entry in entries], dtype=pl.List(pl.Float32)),
+        pl.Series([[score for _, score in pairs] for pairs in scored], dtype=pl.List(pl.Float64)),
+        ids=pl.Series(ids, dtype=pl.List(pl.Int64)),
+        pos_ids=pl.Series(positives, dtype=pl.List(pl.Int64)),
+        query_ids=[entry["query"] for entry in entries],
+        **fields,
+    )
+    rows = []
+    for table in negatives.to_polars().iter_rows(named=True):
+        query, pair = table["query"], {}
+        if fields.get("anchor") == "each":
+            pair = dict(zip(("positive_id", "positive_score"), scored[query][table["positive"]], strict=True))
+        kept = {name: table[name] for name in ("negative_scores", "candidates", "rejected")}
+        names = [names_of[query][number] for number in table["negative_ids"]]
+        rows.append({"query_id": entries[query]["query"], **pair, "negative_ids": names, **kept})
     each = {"positive_id": kind, "positive_score": pl.Float64} if fields.get("anchor") == "each" else {}
     schema = {
         "query_id": run.schema["query_id"],
