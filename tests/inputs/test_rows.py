@@ -229,13 +229,9 @@ def test_ragged_scores(kind: str) -> None:
 
 @needs_torch
 def test_rows_of_bfloat16_and_of_another_type_are_not_mixed_up() -> None:
-    """The bits of the one are no numbers of the other: both are read for what they are, or refused."""
+    """The bits of a bfloat16 would be another number in the other type."""
     rows = [torch.tensor(RAGGED[0], dtype=torch.bfloat16), np.array(RAGGED[2], np.float32)]
-    try:
-        found = ids_of(rows)
-    except DtypeError:
-        return
-    assert found == [RAGGED_EXPECTED[0], RAGGED_EXPECTED[2]]
+    assert ids_of(rows) == [RAGGED_EXPECTED[0], RAGGED_EXPECTED[2]]
 
 
 @needs_torch
@@ -320,11 +316,7 @@ def test_a_null_score_is_no_number() -> None:
 
 def test_a_sentinel_stays_one_beside_rows_of_a_wider_type() -> None:
     ids = [np.array([5], np.int64), np.array([2**32 - 1], np.uint32)]
-    try:
-        result = nvmine.mine([[0.5], [0.25]], [1.0, 1.0], ids=ids, n=1)
-    except DtypeError:
-        return
-    assert result.ids.tolist() == [[5], [-1]]
+    assert nvmine.mine([[0.5], [0.25]], [1.0, 1.0], ids=ids, n=1).ids.tolist() == [[5], [-1]]
 
 
 @pytest.mark.parametrize("dtype", ID_TYPES)

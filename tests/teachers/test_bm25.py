@@ -156,10 +156,9 @@ def test_a_reopened_index_gives_the_same_bytes(settings: dict[str, Any], tmp_pat
 @given(st.lists(st.text("aeilst .", max_size=30), min_size=1), st.lists(st.text("aeilst .", max_size=12)))
 def test_any_index_can_be_reopened(passages: list[str], queries: list[str]) -> None:
     teacher = Bm25Teacher()
-    try:
-        first = teacher.index(passages)
-    except TeacherError:
-        return
+    # One passage at least holds a term.
+    passages = [*passages, "least"]
+    first = teacher.index(passages)
     again = teacher.open_index(first.arrays(), first.vocabulary(), len(passages))
     assert again.scores(queries).tobytes() == first.scores(queries).tobytes()
 

@@ -73,6 +73,7 @@ def test_a_read_only_result_is_not_written_to() -> None:
     given = np.array(vectors_of(TEXTS), np.float32)
     given.setflags(write=False)
     Encoder("array", lambda texts: given).encode_passages(TEXTS)
+    np.testing.assert_array_equal(given, np.array(vectors_of(TEXTS), np.float32))
 
 
 def test_scores_are_float32_in_the_order_of_the_pairs() -> None:
