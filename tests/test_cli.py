@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 import checker
 import nvmine
-import polars as pl
 from chat_server import NO, YES, Answer, Asked, ChatServer
 from nvmine.cli import main
 
