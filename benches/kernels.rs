@@ -45,7 +45,7 @@ fn matrix(rows: usize) -> Matrix {
     let mut state = 1_u64;
     let mut draw = move || {
         state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        nvmine_core::sample::mix(state)
+        nvmine_core::mix(state)
     };
     let mut normal = move || (0..4).map(|_| (draw() >> 40) as f64 / (1_u64 << 24) as f64 - 0.5).sum::<f64>() * 1.73;
     let mut made =

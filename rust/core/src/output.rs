@@ -6,13 +6,13 @@ What mining gives: arrays with a row a query, or a row a positive when each has 
 
 use crate::audit::{Counts, REASONS};
 use crate::error::Error;
+use crate::huge_pages::zeroed;
+use crate::input::layout::{Id, Score, Stored};
+use crate::lanes::window::Windows;
 use crate::mine::Request;
-use crate::pages::zeroed;
 use crate::policy::Policy;
-use crate::rows::{Id, Score, Stored};
-use crate::select::Candidate;
-use crate::vector::LANES;
-use crate::windows::Windows;
+use crate::rule::select::Candidate;
+use crate::simd::LANES;
 use std::ops::Range;
 
 /// What is wanted beside the negatives themselves.

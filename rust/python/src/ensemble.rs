@@ -5,8 +5,7 @@ use crate::errors::{Failure, unexpected};
 use crate::policy::choose;
 use crate::pool::detached;
 use numpy::{Element, IntoPyArray, PyArray1, PyArrayMethods, PyReadonlyArray1};
-use nvmine_core::rows::Stored;
-use nvmine_core::{Duplicates, Ensemble, How, Lists, REASONS, Teacher};
+use nvmine_core::{Duplicates, Ensemble, How, Lists, REASONS, Stored, Teacher};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::num::NonZeroUsize;
@@ -83,7 +82,7 @@ pub(crate) fn jaccard<'py>(
     threads: Option<NonZeroUsize>,
 ) -> Result<Bound<'py, PyArray1<f64>>, Failure> {
     let (a, b) = (as_lists(&a)?, as_lists(&b)?);
-    let similarities = detached(py, threads, || nvmine_core::jaccard::jaccard(a, b, top))??;
+    let similarities = detached(py, threads, || nvmine_core::jaccard(a, b, top))??;
     Ok(similarities.into_pyarray(py))
 }
 
@@ -97,7 +96,7 @@ pub(crate) fn jaccard_matrix<'py>(
     threads: Option<NonZeroUsize>,
 ) -> Result<Bound<'py, PyArray1<f64>>, Failure> {
     let lists = teachers.iter().map(as_lists).collect::<Result<Vec<_>, Failure>>()?;
-    let means = detached(py, threads, || nvmine_core::jaccard::matrix(&lists, top))??;
+    let means = detached(py, threads, || nvmine_core::jaccard_matrix(&lists, top))??;
     Ok(means.into_pyarray(py))
 }
 

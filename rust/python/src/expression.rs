@@ -14,9 +14,7 @@ use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, LargeListArray, Primitive
 use arrow_buffer::{ArrowNativeType, OffsetBuffer};
 use arrow_data::ArrayData;
 use arrow_schema::{DataType, Field, Fields};
-use nvmine_core::mine::mine_rows;
-use nvmine_core::rows::Stored;
-use nvmine_core::{Error, Exclusions, Extent, Id, Ids, Layout, Output, REASONS, Request, Score};
+use nvmine_core::{Error, Exclusions, Extent, Id, Ids, Layout, Output, REASONS, Request, Score, Stored, mine_rows};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 

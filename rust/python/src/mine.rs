@@ -5,9 +5,8 @@ use crate::errors::Failure;
 use crate::policy::CorePolicy;
 use crate::pool::detached;
 use numpy::{Element, IntoPyArray, PyArrayMethods, PyReadonlyArray1};
-use nvmine_core::mine::mine_rows;
 use nvmine_core::{
-    Anchor, Exclusions, Extent, Id, Ids, Layout, Output, Policy, REASONS, Request, Score, Shingles, Texts,
+    Anchor, Exclusions, Extent, Id, Ids, Layout, Output, Policy, REASONS, Request, Score, Shingles, Texts, mine_rows,
 };
 use pyo3::prelude::*;
 use pyo3::types::PyDict;

@@ -6,10 +6,7 @@ use crate::pool::{detached, shared};
 use numpy::{
     IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
 };
-use nvmine_core::dot::{self, Similarity};
-use nvmine_core::listed::Listed;
-use nvmine_core::search::{self, Sought, Vectors, Which};
-use nvmine_core::{Error, Layout};
+use nvmine_core::{Error, Layout, Listed, Similarity, Sought, Vectors, Which};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use std::num::NonZeroUsize;
@@ -26,7 +23,7 @@ pub(crate) struct Best {
     queries: usize,
     depth: usize,
     kept: usize,
-    found: Mutex<search::Best>,
+    found: Mutex<nvmine_core::Best>,
 }
 
 #[pymethods]
@@ -52,10 +49,10 @@ impl Best {
         }
         let excluded = match &excluded {
             None => Vec::new(),
-            Some((layout, ids)) => search::excluded(layout.get("excluded")?, elements("excluded", ids)?, queries)?,
+            Some((layout, ids)) => nvmine_core::excluded(layout.get("excluded")?, elements("excluded", ids)?, queries)?,
         };
         let sought = Sought { depth, ceilings, floor, excluded, kept };
-        Ok(Self { queries, depth, kept, found: Mutex::new(search::Best::new(sought)) })
+        Ok(Self { queries, depth, kept, found: Mutex::new(nvmine_core::Best::new(sought)) })
     }
 
     /// What the scores of a product mean that lie no further than `reach`, a value a query, from the reported ones:
@@ -171,7 +168,7 @@ impl Best {
         &self,
         py: Python<'_>,
         threads: Option<NonZeroUsize>,
-        work: impl FnOnce(&mut search::Best) -> Result<(), Error> + Send,
+        work: impl FnOnce(&mut nvmine_core::Best) -> Result<(), Error> + Send,
     ) -> Result<(), Failure> {
         let pool = shared(threads).map_err(PyRuntimeError::new_err)?;
         py.detach(|| {
@@ -219,7 +216,8 @@ pub(crate) fn score_pairs<'py>(
     let (queries, passages) = (matrix("queries", &queries)?, matrix("passages", &passages)?);
     let ids = matrix("ids", &ids)?;
     let similarity = similarity(cosine);
-    let scores = detached(py, threads, || dot::score_pairs(queries, passages, dimension, ids, shape[1], similarity))??;
+    let scores =
+        detached(py, threads, || nvmine_core::score_pairs(queries, passages, dimension, ids, shape[1], similarity))??;
     Ok(scores.into_pyarray(py).reshape(shape)?)
 }
 
@@ -232,7 +230,8 @@ pub(crate) fn reach<'py>(
     norms: PyReadonlyArray1<'py, f64>,
     longest: f64,
 ) -> Result<Bound<'py, PyArray1<f64>>, Failure> {
-    let reaches = elements("norms", &norms)?.iter().map(|&norm| dot::reach(dimension, input_roundoff, norm, longest));
+    let reaches =
+        elements("norms", &norms)?.iter().map(|&norm| nvmine_core::reach(dimension, input_roundoff, norm, longest));
     Ok(reaches.collect::<Vec<f64>>().into_pyarray(py))
 }
 

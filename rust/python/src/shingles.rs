@@ -3,7 +3,7 @@
 use crate::errors::Failure;
 use crate::pool::detached;
 use numpy::{IntoPyArray, PyArray1};
-use nvmine_core::shingles::hash;
+use nvmine_core::hash_shingles;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedStr;
 use std::num::NonZeroUsize;
@@ -21,7 +21,7 @@ pub(crate) fn shingles(
     words: NonZeroUsize,
     threads: Option<NonZeroUsize>,
 ) -> Result<CountsAndHashes<'_>, Failure> {
-    let (counts, values) = detached(py, threads, || hash(&texts, words.get()))?;
+    let (counts, values) = detached(py, threads, || hash_shingles(&texts, words.get()))?;
     py.check_signals()?;
     Ok((counts.into_pyarray(py), values.into_pyarray(py)))
 }

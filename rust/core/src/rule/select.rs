@@ -1,0 +1,71 @@
+/*!
+Putting survivors in order: the best `k` by score descending, then id ascending.
+
+The order is total over the distinct passages of one query, so the outcome is the same however the candidates were
+arranged. Selection first, sorting only what is kept: O(c + k log k) for c survivors.
+*/
+
+use std::cmp::Ordering;
+
+/// One passage that may become a negative. The score is finite.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Candidate {
+    /// The teacher's score, widened.
+    pub score: f64,
+    /// The passage.
+    pub id: i64,
+}
+
+impl Candidate {
+    /// Best first: score descending, id ascending; `-0.0` and `0.0` are equal scores.
+    #[must_use]
+    pub(crate) fn order(&self, other: &Self) -> Ordering {
+        let by_score = other.score.partial_cmp(&self.score).unwrap_or(Ordering::Equal);
+        by_score.then_with(|| self.id.cmp(&other.id))
+    }
+}
+
+/// Keeps the best `k` candidates, best first.
+pub(crate) fn best(candidates: &mut Vec<Candidate>, k: usize) {
+    if k == 0 {
+        candidates.clear();
+    } else if k < candidates.len() {
+        candidates.select_nth_unstable_by(k - 1, Candidate::order);
+        candidates.truncate(k);
+    }
+    candidates.sort_unstable_by(Candidate::order);
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The slow, obvious twin of [`best`].
+    pub(crate) fn best_naive(candidates: &[Candidate], k: usize) -> Vec<Candidate> {
+        let mut sorted = candidates.to_vec();
+        sorted.sort_by(Candidate::order);
+        sorted.into_iter().take(k).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn best_equals_its_twin(scores in prop::collection::vec(-3_i8..3, 0..70), k in 0_usize..80) {
+            let candidates: Vec<Candidate> = scores
+                .iter()
+                .enumerate()
+                .map(|(id, &score)| Candidate { score: f64::from(score) * 0.5, id: id as i64 })
+                .collect();
+            let mut selected = candidates.clone();
+            best(&mut selected, k);
+            prop_assert_eq!(selected, best_naive(&candidates, k));
+        }
+    }
+
+    #[test]
+    fn both_zeros_are_one_score() {
+        let mut zeros = vec![Candidate { score: 0.0, id: 2 }, Candidate { score: -0.0, id: 1 }];
+        best(&mut zeros, 2);
+        assert_eq!(zeros[0].id, 1);
+    }
+}

@@ -1,0 +1,2 @@
+pub(crate) mod shingle_index;
+pub(crate) mod shingles;
