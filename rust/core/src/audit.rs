@@ -1,40 +1,40 @@
 /*!
-The account of every candidate: emitted, or rejected for exactly one reason.
+The account of every candidate: it is emitted, or rejected for exactly one reason.
 
-`candidates = emitted + sum of rejected` holds for each query and so for their sum; it is checked where it is made.
+`candidates = emitted + sum of rejected` holds for each query. Debug builds check it when a row is written.
 */
 
-/// Why a candidate was not emitted. The order is the order of the rule, and of the columns in every output.
+/// Why a candidate was not emitted. The variants follow the order of the rule; output columns have the same order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(usize)]
 pub enum Reason {
-    /// The id is a sentinel: negative, or the maximum of an unsigned type.
+    /// The id is padding: negative, or the maximum of an unsigned type.
     Padding,
     /// The score is NaN or infinite.
     NotFinite,
-    /// A positive of the query, one with the same text, or the query itself.
+    /// The passage is a positive of the query, has the same text as one, or is the query itself.
     Positive,
-    /// The same passage, or one with the same text, again in this row.
+    /// The row holds the passage, or one with the same text, more than once; only the best copy counts.
     Duplicate,
     /// The query has no positive and was skipped.
     NoAnchor,
-    /// At or above the ceiling.
+    /// The score is at or above the ceiling.
     Ceiling,
-    /// Below the floor.
+    /// The score is below the floor.
     Floor,
-    /// Too similar to a positive, the query or a better survivor.
+    /// The text is too similar to a positive, to the query or to a better survivor.
     NearDuplicate,
-    /// One of the first `shift` survivors.
+    /// One of the best `shift` survivors, which the policy skips.
     Shifted,
-    /// Past the `pool` survivors that are considered.
+    /// Below the `pool` survivors that the sampler draws from.
     BeyondPool,
-    /// A survivor that was not picked.
+    /// In the pool, but not drawn.
     NotSampled,
-    /// Picked, but the query was short and `on_short` is `drop`.
+    /// Drawn, but the query was short and `on_short` is `drop`.
     Dropped,
 }
 
-/// Names of the reasons, as every output spells them, indexed by `Reason as usize`.
+/// Names of the reasons in every output, indexed by `Reason as usize`.
 pub const REASONS: [&str; 12] = [
     "padding",
     "not_finite",
@@ -50,7 +50,7 @@ pub const REASONS: [&str; 12] = [
     "dropped",
 ];
 
-/// How many candidates of one query were rejected, by reason.
+/// Number of rejected candidates of one query, by reason.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts([u64; REASONS.len()]);
 
@@ -60,19 +60,19 @@ impl Counts {
         self.0[reason as usize] += many as u64;
     }
 
-    /// The count of one reason.
+    /// Returns the count of one reason.
     #[must_use]
     pub fn get(&self, reason: Reason) -> u64 {
         self.0[reason as usize]
     }
 
-    /// All counts, in the order of [`REASONS`].
+    /// Returns all counts, in the order of [`REASONS`].
     #[must_use]
     pub fn as_array(&self) -> &[u64; REASONS.len()] {
         &self.0
     }
 
-    /// Candidates rejected for any reason.
+    /// Returns the number of candidates rejected for any reason.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.0.iter().sum()

@@ -1,30 +1,30 @@
-//! Everything the core refuses; the shell turns each into the Python class of the same kind.
+//! The errors of the core. The Python extension raises an exception class for each variant.
 
 use thiserror::Error as ThisError;
 
-/// What cannot be mined, with the row where it was found.
+/// Why a request cannot be served, with the row of the query where there is one.
 #[derive(Debug, Clone, PartialEq, ThisError)]
 pub enum Error {
     /// A policy field is out of range.
     #[error("{field}: {reason}")]
     Policy {
-        /// The field as the user spells it.
+        /// Name of the field, as the user spells it.
         field: &'static str,
-        /// What was given and what is allowed.
+        /// The value given and the values allowed.
         reason: String,
     },
-    /// Arrays do not fit each other.
+    /// The shapes of two arrays do not fit each other.
     #[error("{0}")]
     Shape(String),
     /// The result does not fit into memory.
     #[error("a result of {rows} rows of {n} does not fit into memory; mine fewer queries at once")]
     Memory {
-        /// Rows of the result.
+        /// Number of rows of the result.
         rows: usize,
-        /// Negatives of each.
+        /// Negatives per row.
         n: usize,
     },
-    /// A query has no positive, so nothing can be relative to it.
+    /// A query has no positive, so it has no anchor.
     #[error("has no positive score; give one or pass on_missing=\"skip\"")]
     NoPositive {
         /// Row of the query.
@@ -35,19 +35,19 @@ pub enum Error {
     PositiveNotFinite {
         /// Row of the query.
         row: usize,
-        /// Place among the query's positives.
+        /// Position among the query's positives.
         position: usize,
         /// The score.
         score: f64,
     },
-    /// An id names no passage of the table it indexes.
+    /// An id lies outside the table that it indexes.
     #[error("id {id} lies outside the {passages} passages")]
     IdOutOfRange {
         /// Row of the query.
         row: usize,
         /// The id.
         id: i64,
-        /// How many passages there are.
+        /// Number of passages in the table.
         passages: usize,
     },
     /// A vector has a component that is NaN or infinite.
@@ -58,7 +58,7 @@ pub enum Error {
         /// Row of the vector.
         row: usize,
     },
-    /// A query got fewer negatives than asked, under `OnShort::Raise`.
+    /// A query got fewer negatives than the policy asks for, under `OnShort::Raise`.
     #[error(
         "got {found} of {wanted} negatives from {candidates} candidates; search deeper, relax the policy, or pass \
          on_short=\"keep\""
@@ -66,17 +66,17 @@ pub enum Error {
     Short {
         /// Row of the query.
         row: usize,
-        /// Negatives found.
+        /// Negatives that the query got.
         found: usize,
-        /// Negatives asked.
+        /// Negatives that the policy asks for.
         wanted: usize,
-        /// Candidates the query had.
+        /// Candidates of the query.
         candidates: usize,
     },
 }
 
 impl Error {
-    /// Row of the query concerned, where there is one.
+    /// Returns the row of the query or vector concerned, if there is one.
     #[must_use]
     pub fn row(&self) -> Option<usize> {
         match *self {

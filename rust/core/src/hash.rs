@@ -1,6 +1,7 @@
-//! The one hash function of the core.
+//! The hash behind every draw and every hash table of the core.
 
-/// The output function of `SplitMix64` (Steele, Lea and Flood 2014): every input bit reaches every output bit.
+/// Mixes 64 bits so that every input bit affects every output bit: the output function of `SplitMix64` (Steele, Lea and
+/// Flood 2014).
 #[must_use]
 pub fn mix(mut bits: u64) -> u64 {
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -1,13 +1,15 @@
 /*!
 The mining rule of nvmine: which candidates of a query are its hard negatives.
 
-The data flows through one file after the other: [`policy`] states the rule, [`rows`] reads a query's candidates,
-[`filter`] rejects them for a reason or lets them survive, [`select`] puts the survivors in order, [`near`] rejects those
-too similar to a better one, going by their [`shingles`], [`sample`] draws from the others, [`audit`] counts what became of each, and [`mine`](mod@mine) runs all that over many queries at once. [`search`]
-comes before: exact best candidates from blocks of a score matrix. [`ensemble`](mod@ensemble) comes after: several
-teachers' negatives as one; [`jaccard`] says how far they agree.
+The crate knows nothing of Python and does no I/O. No input makes it panic; a request that cannot be served is an [`Error`].
 
-Knows nothing of Python and does no I/O. Nothing here panics on any input; what cannot be mined is an [`Error`].
+- [`mine`](fn@mine) applies a [`Policy`] to the candidates of many queries, a [`Request`], and gives an [`Output`]. The rule
+  is written down a step per file in `rule`; `lanes` is the same rule on eight rows at a time.
+- [`Best`] comes before: an exact search for the best candidates, block by block.
+- [`ensemble`](fn@ensemble) comes after: it combines the negatives of several teachers, and [`jaccard`] measures how far they
+  agree.
+
+Every module is private. The names below are the whole interface.
 */
 
 mod audit;
@@ -19,6 +21,7 @@ mod lanes;
 mod mine;
 mod output;
 mod policy;
+mod rounding;
 mod rule;
 mod search;
 mod simd;
@@ -28,15 +31,20 @@ mod texts;
 pub use audit::{Counts, REASONS, Reason};
 pub use error::Error;
 pub use hash::mix;
-pub use input::layout::{Id, Ids, Layout, Score, Stored};
-pub use mine::{Exclusions, Request, mine, mine_rows};
-pub use output::{Extent, Output};
+pub use input::id::{Id, Ids};
+pub use input::layout::Layout;
+pub use input::request::{Exclusions, Extent, Request, Texts};
+pub use input::score::{Score, Stored};
+pub use mine::{mine, mine_rows};
+pub use output::Output;
 pub use policy::{Anchor, Method, OnMissing, OnShort, Policy, Sampling};
-pub use rule::near_duplicates::Texts;
-pub use search::dot::{Similarity, reach, score_pairs};
-pub use search::external::{Listed, Zones};
-pub use search::{Best, Sought, Vectors, Which, excluded};
-pub use teachers::agreement::{Lists, jaccard, jaccard_matrix};
+pub use search::Best;
+pub use search::dot::{Similarity, score_error, score_pairs};
+pub use search::external::{Shortlist, ZoneColumns};
+pub use search::rescore::Vectors;
+pub use search::target::{Scope, Target, excluded};
+pub use teachers::agreement::{jaccard, jaccard_matrix};
 pub use teachers::ensemble::{Ensemble, How, Teacher, ensemble};
+pub use teachers::lists::TeacherLists;
 pub use teachers::round_robin::Duplicates;
 pub use texts::shingles::{Shingles, hash_shingles};

@@ -5,7 +5,7 @@ use crate::errors::{Failure, unexpected};
 use crate::policy::choose;
 use crate::pool::detached;
 use numpy::{Element, IntoPyArray, PyArray1, PyArrayMethods, PyReadonlyArray1};
-use nvmine_core::{Duplicates, Ensemble, How, Lists, REASONS, Stored, Teacher};
+use nvmine_core::{Duplicates, Ensemble, How, REASONS, Stored, Teacher, TeacherLists};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::num::NonZeroUsize;
@@ -100,8 +100,8 @@ pub(crate) fn jaccard_matrix<'py>(
     Ok(means.into_pyarray(py))
 }
 
-fn as_lists<'a>((n, ids, counts): &'a PyLists<'_>) -> Result<Lists<'a>, Failure> {
-    Ok(Lists { n: *n, ids: elements("ids", ids)?, counts: elements("counts", counts)? })
+fn as_lists<'a>((n, ids, counts): &'a PyLists<'_>) -> Result<TeacherLists<'a>, Failure> {
+    Ok(TeacherLists { n: *n, ids: elements("ids", ids)?, counts: elements("counts", counts)? })
 }
 
 fn to_python<T: Element>(py: Python<'_>, output: Ensemble<T>, n: usize) -> Result<Bound<'_, PyDict>, Failure> {

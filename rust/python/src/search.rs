@@ -6,7 +6,7 @@ use crate::pool::{detached, shared};
 use numpy::{
     IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
 };
-use nvmine_core::{Error, Layout, Listed, Similarity, Sought, Vectors, Which};
+use nvmine_core::{Error, Layout, Scope, Shortlist, Similarity, Target, Vectors};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use std::num::NonZeroUsize;
@@ -51,8 +51,8 @@ impl Best {
             None => Vec::new(),
             Some((layout, ids)) => nvmine_core::excluded(layout.get("excluded")?, elements("excluded", ids)?, queries)?,
         };
-        let sought = Sought { depth, ceilings, floor, excluded, kept };
-        Ok(Self { queries, depth, kept, found: Mutex::new(nvmine_core::Best::new(sought)) })
+        let target = Target { depth, ceilings, floor, excluded, kept };
+        Ok(Self { queries, depth, kept, found: Mutex::new(nvmine_core::Best::new(target)) })
     }
 
     /// What the scores of a product mean that lie no further than `reach`, a value a query, from the reported ones:
@@ -68,7 +68,8 @@ impl Best {
         let zones =
             py.detach(|| self.found.lock().unwrap_or_else(PoisonError::into_inner).zones(which(kept), reach))?;
         let [ceiling, floor, low, low_end, certain] =
-            [zones.ceiling, zones.floor, zones.low, zones.low_end, zones.certain].map(|zone| zone.into_pyarray(py));
+            [zones.high_above, zones.best_from, zones.low_below, zones.low_until, zones.inside_below]
+                .map(|zone| zone.into_pyarray(py));
         Ok((ceiling, floor, low, low_end, certain, zones.enough.into_pyarray(py)))
     }
 
@@ -92,7 +93,7 @@ impl Best {
         threads: Option<NonZeroUsize>,
     ) -> Result<(), Failure> {
         let vectors = vectors(&queries, &passages, cosine, rounded)?;
-        let listed = Listed {
+        let listed = Shortlist {
             layout: Layout::Ragged { offsets: elements("offsets", &offsets)? },
             places: elements("places", &places)?,
             too_high: elements("too_high", &too_high)?,
@@ -230,13 +231,14 @@ pub(crate) fn reach<'py>(
     norms: PyReadonlyArray1<'py, f64>,
     longest: f64,
 ) -> Result<Bound<'py, PyArray1<f64>>, Failure> {
-    let reaches =
-        elements("norms", &norms)?.iter().map(|&norm| nvmine_core::reach(dimension, input_roundoff, norm, longest));
+    let reaches = elements("norms", &norms)?
+        .iter()
+        .map(|&norm| nvmine_core::score_error(dimension, input_roundoff, norm, longest));
     Ok(reaches.collect::<Vec<f64>>().into_pyarray(py))
 }
 
-fn which(kept: bool) -> Which {
-    if kept { Which::All } else { Which::Within }
+fn which(kept: bool) -> Scope {
+    if kept { Scope::Overall } else { Scope::Within }
 }
 
 fn similarity(cosine: bool) -> Similarity {

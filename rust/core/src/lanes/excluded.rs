@@ -1,40 +1,41 @@
 /*!
-The few passages that each of eight queries must never be given.
+The excluded passages of eight queries, for rows that are searched for each of them.
 */
 
 use crate::input::layout::Layout;
-use crate::mine::Request;
+use crate::input::request::Request;
 use crate::simd::LANES;
 
-/// Excluded passages that a row is searched for one by one.
-const MOST_EXCLUDED: usize = 4;
+/// Largest number of excluded passages per query. Queries with more are mined in another way.
+const MAX_EXCLUDED: usize = 4;
 
-/// Each query's excluded passages, every one once.
+/// The distinct excluded passages of each of eight queries.
 #[derive(Debug)]
 pub(crate) struct Excluded {
-    /// -1 where there is none.
-    passages: [[i64; LANES]; MOST_EXCLUDED],
-    held: [usize; LANES],
-    /// How many the query with the most has.
-    most: usize,
+    /// Excluded passages, one per level and query, or -1.
+    passages: [[i64; LANES]; MAX_EXCLUDED],
+    /// Number of excluded passages of each query. Only [`MAX_EXCLUDED`] of them are held.
+    counts: [usize; LANES],
+    /// Number of levels in use.
+    levels: usize,
 }
 
 impl Excluded {
-    /// Those of [`LANES`] queries from `first` on.
+    /// Collects the excluded passages of [`LANES`] queries from `first` on.
     #[inline]
-    pub(crate) fn of<S, I>(request: &Request<'_, S, I>, first: usize) -> Self {
-        let mut excluded = Self { passages: [[-1; LANES]; MOST_EXCLUDED], held: [0; LANES], most: 0 };
+    pub(crate) fn new<S, I>(request: &Request<'_, S, I>, first: usize) -> Self {
+        let mut excluded = Self { passages: [[-1; LANES]; MAX_EXCLUDED], counts: [0; LANES], levels: 0 };
         for (number, list) in request.exclusions.iter().enumerate() {
             let cells = list.layout.cells(first).start..list.layout.cells(first + LANES - 1).end;
             if number == 0
                 && let Layout::Dense { columns: 1, .. } = list.layout
                 && let Ok(passages) = list.ids[cells].try_into()
             {
-                // The most common case: a positive for every query.
+                // The most common case: one positive per query.
                 let passages: [i64; LANES] = passages;
                 excluded.passages[0] = passages.map(|passage| passage.max(-1));
-                excluded.held = passages.map(|passage| usize::from(passage >= 0));
-                excluded.most = 1;
+                excluded.counts = passages.map(|passage| usize::from(passage >= 0));
+                excluded.levels = 1;
                 continue;
             }
             for lane in 0..LANES {
@@ -48,40 +49,40 @@ impl Excluded {
 
     #[inline]
     fn add(&mut self, lane: usize, passage: i64) {
-        let held = self.held[lane];
-        let known = self.passages[..held.min(MOST_EXCLUDED)].iter().any(|passages| passages[lane] == passage);
+        let count = self.counts[lane];
+        let known = self.passages[..count.min(MAX_EXCLUDED)].iter().any(|passages| passages[lane] == passage);
         if passage < 0 || known {
             return;
         }
-        if let Some(passages) = self.passages.get_mut(held) {
+        if let Some(passages) = self.passages.get_mut(count) {
             passages[lane] = passage;
         }
-        self.held[lane] += 1;
-        self.most = self.most.max(held + 1).min(MOST_EXCLUDED);
+        self.counts[lane] += 1;
+        self.levels = self.levels.max(count + 1).min(MAX_EXCLUDED);
     }
 
-    /// A level each, as far as any query has so many.
+    /// Returns the levels in use: one excluded passage of each query, or -1.
     #[inline]
-    pub(crate) fn passages(&self) -> &[[i64; LANES]] {
-        &self.passages[..self.most]
+    pub(crate) fn levels(&self) -> &[[i64; LANES]] {
+        &self.passages[..self.levels]
     }
 
-    /// Those of one query, and how many they are; `None` if it has more than a few.
+    /// Returns the excluded passages of one query, of which the second number are valid; `None` if there are too many.
     #[inline]
-    pub(crate) fn of_query(&self, lane: usize) -> Option<([i64; MOST_EXCLUDED], usize)> {
+    pub(crate) fn of_query(&self, lane: usize) -> Option<([i64; MAX_EXCLUDED], usize)> {
         let passages = self.passages.map(|passages| passages[lane]);
-        (self.held[lane] <= MOST_EXCLUDED).then_some((passages, self.held[lane]))
+        (self.counts[lane] <= MAX_EXCLUDED).then_some((passages, self.counts[lane]))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::input::layout::Ids;
-    use crate::mine::Exclusions;
+    use crate::input::id::Ids;
+    use crate::input::request::Exclusions;
 
     #[test]
-    fn every_passage_is_held_once_and_a_few_at_most() {
+    fn excluded_passages_are_distinct_and_limited() {
         let lists = [7_i64, 7, -1, 3, 7, 1, 2, 4, 5, 6, 6];
         let offsets = [0, 4, 4, 9, 11, 11, 11, 11, 11];
         let own = [3, 9, 8, -1, -1, 2, 2, 2];
@@ -100,14 +101,14 @@ mod tests {
             keys: None,
             texts: None,
         };
-        let excluded = Excluded::of(&request, 0);
-        let held = |lane| excluded.of_query(lane).map(|(passages, held)| passages[..held].to_vec());
+        let excluded = Excluded::new(&request, 0);
+        let of_query = |lane| excluded.of_query(lane).map(|(passages, count)| passages[..count].to_vec());
         let expected =
             [Some(vec![7, 3]), Some(vec![9]), None, Some(vec![6]), Some(vec![]), Some(vec![2]), Some(vec![2])];
         for (lane, expected) in expected.into_iter().enumerate() {
-            // The third has six.
-            assert_eq!(held(lane), expected);
+            // The third query has six excluded passages, which is too many.
+            assert_eq!(of_query(lane), expected);
         }
-        assert_eq!(excluded.passages().len(), MOST_EXCLUDED);
+        assert_eq!(excluded.levels().len(), MAX_EXCLUDED);
     }
 }

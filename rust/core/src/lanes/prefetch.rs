@@ -1,59 +1,58 @@
 /*!
-Memory that is asked for before it is needed.
+Prefetching of memory before it is needed.
 
-Eight rows at a time are eight short stretches of scores and eight of ids, too short for a processor to foresee: without a
-hint it waits for a good part of them.
+Eight rows are eight short runs of scores and eight of ids. They are too short for the hardware prefetcher to recognise, so
+without explicit prefetching the processor waits for a good part of them.
 */
-#![allow(clippy::inline_always, reason = "what is inlined is compiled for the features of its caller")]
-#![allow(unsafe_code, reason = "a hint to the processor about memory that is ours")]
+#![allow(clippy::inline_always, reason = "inlined code is compiled for the instruction set of its caller")]
+#![allow(unsafe_code, reason = "the prefetch intrinsic takes a raw pointer")]
 
 /// Bytes of a cache line.
 const LINE: usize = 64;
 
-/// Two stretches of memory that are asked for a little at a time, between other work: a processor takes only so many
-/// requests at once, and waits with the rest.
+/// Prefetches two arrays in small steps, between other work: a processor has room for only a few requests at once.
 #[derive(Debug)]
-pub(crate) struct Ahead([Stretch; 2]);
+pub(crate) struct Prefetch([Stream; 2]);
 
 #[derive(Debug)]
-struct Stretch {
+struct Stream {
     next: *const u8,
-    /// Lines of a step, in groups.
+    /// Groups of lines per step.
     groups: usize,
 }
 
-impl Ahead {
-    /// All of both in so many steps.
-    pub(crate) fn of<A, B>(first: &[A], second: &[B], steps: usize) -> Self {
-        Self([Stretch::of(first, steps), Stretch::of(second, steps)])
+impl Prefetch {
+    /// Divides the prefetching of both arrays into this many steps.
+    pub(crate) fn new<A, B>(first: &[A], second: &[B], steps: usize) -> Self {
+        Self([Stream::new(first, steps), Stream::new(second, steps)])
     }
 
-    /// Asks for some more; after the last step for what follows, which does no harm.
+    /// Prefetches the next lines. Steps beyond the last one prefetch the memory after the arrays, which is harmless.
     #[inline(always)]
-    pub(crate) fn more(&mut self) {
-        for stretch in &mut self.0 {
-            stretch.more();
+    pub(crate) fn step(&mut self) {
+        for stream in &mut self.0 {
+            stream.step();
         }
     }
 }
 
-impl Stretch {
-    /// Lines in a group.
+impl Stream {
+    /// Lines per group.
     const LINES: usize = 4;
-    /// Groups in a step at most: eight columns of eight rows with eight bytes each.
-    const MOST: usize = 2;
+    /// Largest number of groups per step: eight columns of eight rows of eight bytes each.
+    const MAX_GROUPS: usize = 2;
 
-    fn of<T>(values: &[T], steps: usize) -> Self {
+    fn new<T>(values: &[T], steps: usize) -> Self {
         let groups = size_of_val(values).div_ceil(LINE * Self::LINES).div_ceil(steps.max(1));
-        Self { next: values.as_ptr().cast(), groups: groups.min(Self::MOST) }
+        Self { next: values.as_ptr().cast(), groups: groups.min(Self::MAX_GROUPS) }
     }
 
     #[inline(always)]
-    fn more(&mut self) {
-        for group in 0..Self::MOST {
+    fn step(&mut self) {
+        for group in 0..Self::MAX_GROUPS {
             if group < self.groups {
                 for line in 0..Self::LINES {
-                    ask(self.next.wrapping_add((group * Self::LINES + line) * LINE));
+                    prefetch_line(self.next.wrapping_add((group * Self::LINES + line) * LINE));
                 }
             }
         }
@@ -61,9 +60,10 @@ impl Stretch {
     }
 }
 
+/// Prefetches one cache line on x86-64, and does nothing elsewhere.
 #[inline(always)]
-fn ask(address: *const u8) {
-    // SAFETY: an address is only hinted at, and may be any; every x86-64 processor has the instruction.
+fn prefetch_line(address: *const u8) {
+    // SAFETY: every x86-64 processor has SSE, and prefetching never faults, whatever the address.
     #[cfg(target_arch = "x86_64")]
     unsafe {
         std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(address.cast());
@@ -72,11 +72,11 @@ fn ask(address: *const u8) {
     let _ = address;
 }
 
-/// Has the cache lines of these values fetched.
-pub(crate) fn fetch<T>(values: &[T]) {
+/// Prefetches all cache lines of an array.
+pub(crate) fn prefetch<T>(values: &[T]) {
     let first = values.as_ptr().cast::<u8>();
     let lines = (first.addr() % LINE + size_of_val(values)).div_ceil(LINE);
     for line in 0..lines {
-        ask(first.wrapping_add(line * LINE));
+        prefetch_line(first.wrapping_add(line * LINE));
     }
 }

@@ -1,48 +1,55 @@
 /*!
-Sorting networks: comparisons that do not depend on the outcome of those before, so that they are made for eight rows at
-once and no processor has to guess.
+Sorting networks: fixed sequences of comparators, which need no branches and sort every lane at once.
 
-Written over a small [`vector`](crate::simd) type; what is sorted is sorted in every lane.
+A comparator puts the larger of two vectors first, lane by lane.
 */
-#![allow(clippy::inline_always, reason = "what is inlined is compiled for the features of its caller")]
+#![allow(clippy::inline_always, reason = "inlined code is compiled for the instruction set of its caller")]
 
 use crate::simd::{LANES, Vector};
 
-/// Puts eight in order, largest first, with as few comparisons as can be.
+/// Sorts eight vectors, the largest first, with 19 comparators, which is optimal.
 #[inline(always)]
 pub(crate) fn sort<V: Vector>(eight: &mut [V; LANES]) {
-    exchange(eight, [(0, 2), (1, 3), (4, 6), (5, 7)]);
-    exchange(eight, [(0, 4), (1, 5), (2, 6), (3, 7)]);
-    exchange(eight, [(0, 1), (2, 3), (4, 5), (6, 7)]);
-    exchange(eight, [(2, 4), (3, 5)]);
-    exchange(eight, [(1, 4), (3, 6)]);
-    exchange(eight, [(1, 2), (3, 4), (5, 6)]);
+    compare(eight, [(0, 2), (1, 3), (4, 6), (5, 7)]);
+    compare(eight, [(0, 4), (1, 5), (2, 6), (3, 7)]);
+    compare(eight, [(0, 1), (2, 3), (4, 5), (6, 7)]);
+    compare(eight, [(2, 4), (3, 5)]);
+    compare(eight, [(1, 4), (3, 6)]);
+    compare(eight, [(1, 2), (3, 4), (5, 6)]);
 }
 
-/// Puts in order, largest first, what first falls and then rises, or the other way round.
+/// Sorts a bitonic sequence of 8 or 16 vectors, the largest first.
+///
+/// A sequence is bitonic if it falls and then rises, or rises and then falls. Comparing the elements of its first half with
+/// those of its second half leaves two bitonic halves, with every element of the first at least as large as every element of
+/// the second:
+///
+/// ```text
+/// 9 7 3 1 | 2 5 6 8  ->  9 7 6 8 | 2 5 3 1  ->  9 8 | 6 7 ... ->  9 8 7 6 5 3 2 1
+/// ```
 #[inline(always)]
-pub(crate) fn order_bitonic<V: Vector, const L: usize>(values: &mut [V; L]) {
+pub(crate) fn sort_bitonic<V: Vector, const L: usize>(values: &mut [V; L]) {
     if L > LANES {
-        exchange_at::<V, L, 8>(values);
+        compare_at::<V, L, 8>(values);
     }
-    exchange_at::<V, L, 4>(values);
-    exchange_at::<V, L, 2>(values);
-    exchange_at::<V, L, 1>(values);
+    compare_at::<V, L, 4>(values);
+    compare_at::<V, L, 2>(values);
+    compare_at::<V, L, 1>(values);
 }
 
-/// Exchanges every two that stand so far apart, in runs of twice that.
+/// Compares every two elements at this distance, in runs of twice the distance.
 #[inline(always)]
-fn exchange_at<V: Vector, const L: usize, const DISTANCE: usize>(values: &mut [V; L]) {
+fn compare_at<V: Vector, const L: usize, const DISTANCE: usize>(values: &mut [V; L]) {
     for place in 0..L {
         if place & DISTANCE == 0 {
-            exchange(values, [(place, place + DISTANCE)]);
+            compare(values, [(place, place + DISTANCE)]);
         }
     }
 }
 
-/// Puts the larger of each two in the first place.
+/// Puts the larger of each pair first.
 #[inline(always)]
-fn exchange<V: Vector, const L: usize, const N: usize>(values: &mut [V; L], pairs: [(usize, usize); N]) {
+fn compare<V: Vector, const L: usize, const N: usize>(values: &mut [V; L], pairs: [(usize, usize); N]) {
     for (first, second) in pairs {
         (values[first], values[second]) = (values[first].max(values[second]), values[first].min(values[second]));
     }
@@ -52,21 +59,21 @@ fn exchange<V: Vector, const L: usize, const N: usize>(values: &mut [V; L], pair
 mod tests {
     use super::*;
 
-    const MOST_LEVELS: usize = 2 * LANES;
+    const MAX_LEVELS: usize = 2 * LANES;
 
-    /// A network orders everything if it orders zeros and ones (Knuth, volume 3, section 5.3.4, theorem Z).
+    /// A network sorts every input if it sorts all zeros and ones (Knuth, volume 3, section 5.3.4, theorem Z).
     #[test]
-    fn networks_order_all_zeros_and_ones() {
+    fn networks_sort_all_sequences_of_zeros_and_ones() {
         for bits in 0_u32..1 << 16 {
-            let ones: [[i32; LANES]; MOST_LEVELS] = std::array::from_fn(|place| [(bits >> place & 1) as i32; LANES]);
+            let ones: [[i32; LANES]; MAX_LEVELS] = std::array::from_fn(|place| [(bits >> place & 1) as i32; LANES]);
             let mut eight: [[i32; LANES]; LANES] = std::array::from_fn(|place| ones[place]);
             sort(&mut eight);
             assert!(eight.is_sorted_by(|a, b| a >= b), "{bits:b}");
             let [first, second] = [0, 8].map(|shift| (bits >> shift & 0xff).count_ones() as usize);
-            let mut bitonic: [[i32; LANES]; MOST_LEVELS] = std::array::from_fn(|place| {
-                [i32::from(if place < LANES { place < first } else { place >= MOST_LEVELS - second }); LANES]
+            let mut bitonic: [[i32; LANES]; MAX_LEVELS] = std::array::from_fn(|place| {
+                [i32::from(if place < LANES { place < first } else { place >= MAX_LEVELS - second }); LANES]
             });
-            order_bitonic(&mut bitonic);
+            sort_bitonic(&mut bitonic);
             assert!(bitonic.is_sorted_by(|a, b| a >= b), "{bits:b}");
         }
     }

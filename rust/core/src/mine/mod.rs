@@ -1,104 +1,28 @@
 /*!
-The rule applied to many queries at once.
+Applies the rule to many queries at once.
 
-Queries are independent: tasks of a few hundred rows are shared between the threads of the current rayon pool, each
-writing its own part of the output, so the result is the same for any number of threads. Outside a pool the calling
-thread does them all.
+Queries are independent. Tasks of a few hundred rows are shared among the threads of the current rayon pool, and each task
+writes its own part of the output, so the result does not depend on the number of threads. Outside of a pool, the calling
+thread does all the work.
 */
 
-pub(crate) mod query;
+mod pipeline;
+mod query;
 
 use crate::error::Error;
-use crate::input::layout::{Id, Ids, Layout, Score};
-use crate::lanes;
-use crate::mine::query::Miner;
-use crate::output::{Extent, Output, Rows};
-use crate::policy::{Anchor, Policy};
-use crate::rule::near_duplicates::Texts;
+use crate::input::id::Id;
+use crate::input::request::{Extent, Request};
+use crate::input::score::Score;
+use crate::mine::query::QueryMiner;
+use crate::output::{Output, OutputRows};
+use crate::policy::Policy;
 use rayon::prelude::*;
 use std::ops::Range;
-
-/// Passages that a query must never be given.
-#[derive(Debug, Clone, Copy)]
-pub struct Exclusions<'a> {
-    /// Where each query's ids lie.
-    pub layout: Layout<'a>,
-    /// The ids; negative ones are padding.
-    pub ids: &'a [i64],
-}
-
-/// What is mined: candidates and positives of the same queries.
-#[derive(Debug, Clone, Copy)]
-pub struct Request<'a, S, I> {
-    /// Scores of all candidates.
-    pub scores: &'a [S],
-    /// Where each query's candidates lie.
-    pub layout: Layout<'a>,
-    /// Which passages they are.
-    pub ids: Ids<'a, I>,
-    /// Scores of all positives.
-    pub positive_scores: &'a [f64],
-    /// Where each query's positives lie.
-    pub positive_layout: Layout<'a>,
-    /// Lists of passages never emitted: the positives, the query itself.
-    pub exclusions: &'a [Exclusions<'a>],
-    /// The class of each passage; equal classes are one passage for exclusion.
-    pub classes: Option<&'a [i64]>,
-    /// The queries' keys for the draws; their row numbers where absent.
-    pub keys: Option<&'a [u64]>,
-    /// What a policy with `near_duplicate` compares.
-    pub texts: Option<Texts<'a>>,
-}
-
-impl<S: Score, I: Id> Request<'_, S, I> {
-    /// Checks that all arrays describe the same queries.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] naming what does not fit.
-    pub fn check(&self) -> Result<(), Error> {
-        self.layout.check("scores", self.scores.len())?;
-        if let Ids::Given(ids) = self.ids
-            && ids.len() != self.scores.len()
-        {
-            return Err(Error::Shape(format!("ids: {} ids for {} scores", ids.len(), self.scores.len())));
-        }
-        self.positive_layout.check("pos_scores", self.positive_scores.len())?;
-        let rows = self.layout.rows();
-        let same = |what: &str, found: usize| {
-            if found == rows { Ok(()) } else { Err(Error::Shape(format!("{what}: {found} rows for {rows} queries"))) }
-        };
-        same("pos_scores", self.positive_layout.rows())?;
-        for exclusions in self.exclusions {
-            exclusions.layout.check("pos_ids", exclusions.ids.len())?;
-            same("pos_ids", exclusions.layout.rows())?;
-        }
-        if let Some(texts) = self.texts {
-            texts.check(rows)?;
-        }
-        match self.keys {
-            Some(keys) => same("query_ids", keys.len()),
-            None => Ok(()),
-        }
-    }
-
-    /// The rows of the output that belong to these queries: one a query, or one a positive for [`Anchor::Each`].
-    pub(crate) fn results(&self, queries: Range<usize>, anchor: Anchor) -> Range<usize> {
-        if anchor != Anchor::Each {
-            return queries;
-        }
-        let first = if self.layout.rows() == 0 { 0 } else { self.positive_layout.cells(0).start };
-        let start_of = |query: usize| match query.checked_sub(1) {
-            None => 0,
-            Some(previous) => self.positive_layout.cells(previous).end - first,
-        };
-        start_of(queries.start)..start_of(queries.end)
-    }
-}
 
 /// Mines all queries of `request`.
 ///
 /// # Errors
-/// As [`mine_rows`], and [`Error::Policy`], [`Error::Shape`] or [`Error::Memory`] before anything is mined.
+/// As [`mine_rows`]; also [`Error::Policy`], [`Error::Shape`] or [`Error::Memory`] before anything is mined.
 pub fn mine<S: Score, I: Id>(
     request: &Request<'_, S, I>,
     policy: &Policy,
@@ -111,11 +35,12 @@ pub fn mine<S: Score, I: Id>(
     Ok(output)
 }
 
-/// Mines the queries of one range into their rows of `output`; `policy` and `request` have passed their checks.
+/// Mines a range of queries into their rows of `output`. `policy` and `request` must have passed their checks.
 ///
 /// # Errors
-/// The error of the first query that cannot be mined: no positive or one that is not finite, an id outside the table of
-/// classes or the shingles, no shingles although the policy compares them, too few negatives under [`OnShort::Raise`].
+/// The error of the first query that cannot be mined: it has no positive or one that is not finite, an id is outside the
+/// table of classes or the shingles, the policy compares shingles but there are none, or the query gets too few negatives
+/// under [`OnShort::Raise`](crate::OnShort::Raise).
 pub fn mine_rows<S: Score, I: Id>(
     request: &Request<'_, S, I>,
     policy: &Policy,
@@ -123,32 +48,32 @@ pub fn mine_rows<S: Score, I: Id>(
     output: &mut Output<S::Stored>,
 ) -> Result<(), Error> {
     const TASK_ROWS: usize = 256;
-    let wanted = lanes::wanted(request, policy);
-    let results = request.results(queries.clone(), policy.anchor);
-    let mut rest = Rows::of(output, results);
+    let mut rest = OutputRows::new(output, request.output_rows(queries.clone(), policy.anchor));
     let mut tasks = Vec::new();
     for start in queries.clone().step_by(TASK_ROWS) {
         let range = start..(start + TASK_ROWS).min(queries.end);
-        let results = request.results(range.clone(), policy.anchor).len();
-        let (mine, others) = rest.split(results);
-        tasks.push((range, mine));
-        rest = others;
+        let (rows, later) = rest.split(request.output_rows(range.clone(), policy.anchor).len());
+        tasks.push((range, rows));
+        rest = later;
     }
-    let work = |miner: &mut Miner, (range, mut rows): (Range<usize>, Rows<'_, _>)| {
-        miner.mine_range(request, policy, wanted, range, &mut rows)
+    let work = |miner: &mut QueryMiner, (range, mut rows): (Range<usize>, OutputRows<'_, _>)| {
+        miner.mine_range(request, policy, range, &mut rows)
     };
     if rayon::current_thread_index().is_none() {
-        let mut miner = Miner::default();
+        let mut miner = QueryMiner::default();
         return tasks.into_iter().try_for_each(|task| work(&mut miner, task));
     }
-    let outcomes: Vec<Result<(), Error>> = tasks.into_par_iter().map_init(Miner::default, work).collect();
+    let outcomes: Vec<Result<(), Error>> = tasks.into_par_iter().map_init(QueryMiner::default, work).collect();
     outcomes.into_iter().collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::Method;
+    use crate::input::id::Ids;
+    use crate::input::layout::Layout;
+    use crate::input::request::Exclusions;
+    use crate::policy::{Anchor, Method};
 
     const POLICY: Policy = Policy { method: Method::Margin(0.1), n: 2, ..crate::policy::tests::POLICY };
 
@@ -181,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_query_that_cannot_be_mined_is_named() {
+    fn the_error_names_the_first_query_that_cannot_be_mined() {
         let scores = vec![0.5; 2000];
         let mut positives = vec![1.0; 1000];
         (positives[700], positives[300]) = (f64::NAN, f64::INFINITY);
@@ -192,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn arrays_that_do_not_fit_are_refused() {
+    fn arrays_of_different_queries_are_refused() {
         let fits = request(&[0.5, 0.4], &[1.0], &[0, 1]);
         assert!(mine(&fits, &POLICY, WITH_RANKS).is_ok());
         let shape =

@@ -1,123 +1,143 @@
 /*!
-The rule for one query after the other, with the working memory of one thread.
+Mines one query after the other, with the working memory of one thread.
 
-Rows of one length that need nothing special go eight at a time through [`dense`](crate::lanes); all others, and every row
-that it hands back, go the general way: gather, bound, order. Both end in the same window and pick.
+Eight rows of equal length go through [`lanes`](crate::lanes) together. All other rows, and every row that the lanes leave
+undecided, go through the steps of [`rule`](crate::rule) one by one. Both give the same result.
 */
 
 use crate::audit::{Counts, Reason};
 use crate::error::Error;
-use crate::input::layout::{Id, Score, Stored};
-use crate::lanes::{self, Dense, Group};
-use crate::mine::Request;
-use crate::output::Rows;
-use crate::policy::{Anchor, OnMissing, OnShort, Policy, Sampling};
-use crate::rule::filter::{Filter, Identity, bound};
-use crate::rule::near_duplicates::{Guard, Texts};
-use crate::rule::sample::Race;
+use crate::input::id::Id;
+use crate::input::request::{Request, Texts};
+use crate::input::score::{Score, Stored};
+use crate::lanes::group::{Group, Scanner, is_group, scan_depth};
+use crate::lanes::window::{Survivors, Window};
+use crate::mine::pipeline::Pipeline;
+use crate::output::OutputRows;
+use crate::policy::{Anchor, OnMissing, Policy, Sampling};
+use crate::rule::filter::{Filter, Identity, keep_within};
+use crate::rule::near_duplicates::NearDuplicates;
+use crate::rule::outcome::{Case, Cut};
+use crate::rule::sample::Sampler;
 use crate::rule::select::{Candidate, best};
 use crate::simd::LANES;
 use std::cmp::Ordering;
 use std::ops::Range;
 
-/// One thread's working memory.
+/// The working memory of one thread.
 #[derive(Default)]
-pub(crate) struct Miner {
-    dense: Dense,
+pub(crate) struct QueryMiner {
+    pipeline: Pipeline<Group>,
+    scanner: Scanner,
     filter: Filter,
-    guard: Guard,
-    race: Race,
+    near_duplicates: NearDuplicates,
+    sampler: Sampler,
     positives: Vec<f64>,
+    /// Candidates that passed the filters before the ceiling.
     valid: Vec<Candidate>,
     survivors: Vec<Candidate>,
-    /// Of rows that are mined together.
+    /// Rejected candidates of each row of a group.
     counts: [Counts; LANES],
 }
 
-impl Miner {
-    /// Mines the queries of a range into their rows, eight at a time where a scan can hold the `wanted` best.
+impl QueryMiner {
+    /// Mines a range of queries into `rows`, eight at a time where that is possible.
     pub(crate) fn mine_range<S: Score, I: Id>(
         &mut self,
         request: &Request<'_, S, I>,
         policy: &Policy,
-        wanted: Option<usize>,
         queries: Range<usize>,
-        rows: &mut Rows<'_, S::Stored>,
+        rows: &mut OutputRows<'_, S::Stored>,
     ) -> Result<(), Error> {
         let mut query = queries.start;
-        if let Some(wanted) = wanted.filter(|_| !rows.has_ranks()) {
-            let mut scanned = None;
+        // Ranks need every candidate, not only the best.
+        if let Some(depth) = scan_depth(request, policy).filter(|_| !rows.has_ranks()) {
+            let counted = rows.has_reasons();
+            // An earlier range that failed may have left a group that is of no interest any more.
+            self.pipeline.flush();
             while query + LANES <= queries.end {
-                // Eight rows are scanned before those before them are emitted: meanwhile the ids of those arrive.
-                let newer = lanes::fits(request, query)
-                    .then(|| self.dense.scan(request, policy, query, scanned, wanted, rows.has_reasons()));
-                if let Some(group) = scanned {
-                    self.emit_together(request, policy, wanted, group, rows)?;
+                let is_group = is_group(request, query);
+                // The next group is scanned before this one is emitted, so that the ids of this one arrive meanwhile.
+                let due = if is_group {
+                    let scanner = &mut self.scanner;
+                    self.pipeline.push(|group, pending| {
+                        scanner.scan(group, pending, request, policy, query, depth, counted);
+                    })
+                } else {
+                    self.pipeline.flush()
+                };
+                if let Some(group) = due {
+                    self.emit_group(request, policy, depth, &group, rows)?;
+                    self.pipeline.recycle(group);
                 }
-                if newer.is_none() {
-                    (query..query + LANES).try_for_each(|query| self.mine(request, policy, query, rows))?;
+                if !is_group {
+                    (query..query + LANES).try_for_each(|query| self.mine_query(request, policy, query, rows))?;
                 }
-                scanned = newer;
                 query += LANES;
             }
-            if let Some(group) = scanned {
-                self.emit_together(request, policy, wanted, group, rows)?;
+            if let Some(group) = self.pipeline.flush() {
+                self.emit_group(request, policy, depth, &group, rows)?;
+                self.pipeline.recycle(group);
             }
         }
-        (query..queries.end).try_for_each(|query| self.mine(request, policy, query, rows))
+        (query..queries.end).try_for_each(|query| self.mine_query(request, policy, query, rows))
     }
 
-    /// Emits [`LANES`] rows that have been scanned.
-    fn emit_together<S: Score, I: Id>(
+    /// Emits the rows of a scanned group.
+    fn emit_group<S: Score, I: Id>(
         &mut self,
         request: &Request<'_, S, I>,
         policy: &Policy,
-        wanted: usize,
-        group: usize,
-        rows: &mut Rows<'_, S::Stored>,
+        depth: usize,
+        group: &Group,
+        rows: &mut OutputRows<'_, S::Stored>,
     ) -> Result<(), Error> {
         let counted = rows.has_reasons();
         if counted {
             self.counts = [Counts::default(); LANES];
         }
-        let settled = self.dense.settle(request, policy, group, wanted, counted.then_some(&mut self.counts));
-        let &Group { first, anchors, ceilings, .. } = &self.dense.groups[group];
-        // Who takes the best and compares no texts needs no more than the window.
-        let is_plain = policy.sampling == Sampling::Top && policy.near_duplicate.is_none();
-        let reach = policy.reach();
-        if is_plain && !counted && settled == [Some(reach); LANES] && !anchors.contains(&None) {
+        let decided = self.scanner.decide(request, policy, group, depth, counted.then_some(&mut self.counts));
+        let &Group { first, ref anchors, ref ceilings, .. } = group;
+        // The window of a row then holds its negatives: nothing is drawn, and no survivor is rejected for its text.
+        let takes_best = policy.sampling == Sampling::Top && policy.near_duplicate.is_none();
+        let is_full = |window: Window| window == Window::Decided(Survivors::AtLeast(policy.decisive()));
+        if takes_best && !counted && decided.into_iter().all(is_full) && !anchors.contains(&None) {
             let candidates = request.layout.cells(first).len();
-            rows.write_windows(&ceilings, candidates, &self.dense.windows, policy.shift);
+            let windows = &self.scanner.windows;
+            let (ids, scores) = (&windows.ids[policy.shift..], &windows.scores[policy.shift..]);
+            rows.write_group(ceilings, candidates, ids, scores);
             return Ok(());
         }
         for lane in 0..LANES {
             let query = first + lane;
-            let (Some(anchor), Some(found)) = (anchors[lane], settled[lane]) else {
-                self.mine(request, policy, query, rows)?;
+            let (Some(anchor), Window::Decided(survivors)) = (anchors[lane], decided[lane]) else {
+                self.mine_query(request, policy, query, rows)?;
                 continue;
             };
-            let case = Case::of(request, query, anchor, ceilings[lane]);
-            if is_plain {
+            let case = Case::new(request, query, anchor, ceilings[lane]);
+            if takes_best {
                 let counts = &mut self.counts[lane];
-                let Cut { shifted, picked, .. } = Cut::of(policy, &case, found, counts)?;
-                let picks = self.dense.windows.candidates(lane, shifted..shifted + picked);
-                rows.write(case.ceiling, case.candidates, counts, picks);
+                let Cut { shifted, picked, .. } = Cut::new(policy, &case, survivors.known(), counts)?;
+                let negatives = self.scanner.windows.candidates(lane, shifted..shifted + picked);
+                rows.write(case.ceiling, case.candidates, counts, negatives);
                 continue;
             }
+            let windows = &self.scanner.windows;
             self.survivors.clear();
-            self.survivors.extend(self.dense.windows.candidates(lane, 0..self.dense.windows.held[lane]));
+            self.survivors.extend(windows.candidates(lane, 0..windows.held[lane]));
             let mut counts = self.counts[lane];
-            if self.are_apart(request, policy, query, &mut counts)? {
-                self.emit(policy, &case, found, &mut counts, rows)?;
+            if self.has_near_duplicates(request, policy, query, &mut counts)? {
+                // Survivors beyond the window take the place of the rejected ones.
+                self.mine_query(request, policy, query, rows)?;
             } else {
-                self.mine(request, policy, query, rows)?;
+                self.emit(policy, &case, survivors.known(), &mut counts, rows)?;
             }
         }
         Ok(())
     }
 
-    /// Whether the guard leaves all survivors of the window; if not, others take the place of some.
-    fn are_apart<S, I>(
+    /// Whether the policy rejects some of the survivors as near-duplicates.
+    fn has_near_duplicates<S, I>(
         &mut self,
         request: &Request<'_, S, I>,
         policy: &Policy,
@@ -125,28 +145,24 @@ impl Miner {
         counts: &mut Counts,
     ) -> Result<bool, Error> {
         let Some(near) = policy.near_duplicate else {
-            return Ok(true);
+            return Ok(false);
         };
-        let window = self.survivors.len();
-        self.guard.prune(request.texts.as_ref(), near, query, window, &mut self.survivors, counts)?;
-        Ok(self.survivors.len() == window)
+        let all = self.survivors.len();
+        self.near_duplicates.reject(request.texts.as_ref(), near, query, all, &mut self.survivors, counts)?;
+        Ok(self.survivors.len() < all)
     }
 
-    fn exclude<S: Score, I: Id>(&mut self, request: &Request<'_, S, I>, query: usize) -> Result<(), Error> {
-        let identity = Identity { classes: request.classes };
-        let never = request.exclusions.iter().map(|list| &list.ids[list.layout.cells(query)]);
-        self.filter.exclude(never, identity, query)
-    }
-
-    fn mine<S: Score, I: Id>(
+    /// Mines one query on its own.
+    fn mine_query<S: Score, I: Id>(
         &mut self,
         request: &Request<'_, S, I>,
         policy: &Policy,
         query: usize,
-        rows: &mut Rows<'_, S::Stored>,
+        rows: &mut OutputRows<'_, S::Stored>,
     ) -> Result<(), Error> {
         let identity = Identity { classes: request.classes };
-        self.exclude(request, query)?;
+        let excluded = request.exclusions.iter().map(|list| &list.ids[list.layout.cells(query)]);
+        self.filter.exclude(excluded, identity, query)?;
 
         self.positives.clear();
         let positive_scores = &request.positive_scores[request.positive_layout.cells(query)];
@@ -175,121 +191,64 @@ impl Miner {
         if policy.anchor == Anchor::Each {
             for positive in 0..self.positives.len() {
                 let anchor = self.positives[positive];
-                let case = Case::of(request, query, anchor, policy.ceiling(anchor));
+                let case = Case::new(request, query, anchor, policy.ceiling(anchor));
                 self.select(request.texts.as_ref(), policy, &case, counts, rows)?;
             }
             return Ok(());
         }
         match policy.anchor.of(&self.positives) {
             Some(anchor) => {
-                let case = Case::of(request, query, anchor, policy.ceiling(anchor));
+                let case = Case::new(request, query, anchor, policy.ceiling(anchor));
                 self.select(request.texts.as_ref(), policy, &case, counts, rows)
             }
             None => Ok(()),
         }
     }
 
-    /// Ceiling, order and guard for one anchor, in the general way.
+    /// Finds the survivors for one anchor, sorts the decisive ones, and emits the row.
     fn select<T: Stored>(
         &mut self,
         texts: Option<&Texts<'_>>,
         policy: &Policy,
         case: &Case,
         mut counts: Counts,
-        rows: &mut Rows<'_, T>,
+        rows: &mut OutputRows<'_, T>,
     ) -> Result<(), Error> {
-        bound(&self.valid, case.ceiling, policy.floor(), &mut counts, &mut self.survivors);
-        // The best need no order among the others.
-        let wanted = policy.reach();
-        let found = if let Some(near) = policy.near_duplicate {
-            self.guard.prune(texts, near, case.query, wanted, &mut self.survivors, &mut counts)?
+        keep_within(&self.valid, case.ceiling, policy.floor(), &mut counts, &mut self.survivors);
+        let decisive = policy.decisive();
+        let survivors = if let Some(near) = policy.near_duplicate {
+            self.near_duplicates.reject(texts, near, case.query, decisive, &mut self.survivors, &mut counts)?
         } else {
-            let found = self.survivors.len();
-            best(&mut self.survivors, wanted.min(found));
-            found
+            let survivors = self.survivors.len();
+            best(&mut self.survivors, decisive.min(survivors));
+            survivors
         };
-        self.emit(policy, case, found, &mut counts, rows)
+        self.emit(policy, case, survivors, &mut counts, rows)
     }
 
-    /// Window and pick for one anchor. The survivors are `found`, the best of them in order.
+    /// Picks the negatives for one anchor and writes the row. Of the `survivors`, the decisive ones are sorted.
     fn emit<T: Stored>(
         &mut self,
         policy: &Policy,
         case: &Case,
-        found: usize,
+        survivors: usize,
         counts: &mut Counts,
-        rows: &mut Rows<'_, T>,
+        rows: &mut OutputRows<'_, T>,
     ) -> Result<(), Error> {
-        let Cut { shifted, pooled, picked } = Cut::of(policy, case, found, counts)?;
+        let Cut { shifted, pooled, picked } = Cut::new(policy, case, survivors, counts)?;
         let pool = &self.survivors[shifted..];
         if picked == 0 || !rows.has_ranks() && (policy.sampling == Sampling::Top || picked == pooled) {
             rows.write(case.ceiling, case.candidates, counts, pool[..picked].iter().copied());
             return Ok(());
         }
-        let picks = self.race.pick(policy, case.anchor, case.key, &pool[..pooled.min(pool.len())]);
+        let picks = self.sampler.pick(policy, case.anchor, case.key, &pool[..pooled.min(pool.len())]);
         rows.write(case.ceiling, case.candidates, counts, picks.iter().map(|&pick| pool[pick]));
         if rows.has_ranks() {
             rows.write_ranks(picks.iter().map(|&pick| {
-                let ahead = self.valid.iter().filter(|other| other.order(&pool[pick]) == Ordering::Less);
-                ahead.count() as i64 + 1
+                let better = self.valid.iter().filter(|other| other.order(&pool[pick]) == Ordering::Less);
+                better.count() as i64 + 1
             }));
         }
         Ok(())
-    }
-}
-
-/// What becomes of a query's survivors.
-struct Cut {
-    shifted: usize,
-    pooled: usize,
-    /// Not all that could be, if short queries are dropped.
-    picked: usize,
-}
-
-impl Cut {
-    /// Cuts `found` survivors, and counts those not picked.
-    #[inline]
-    fn of(policy: &Policy, case: &Case, found: usize, counts: &mut Counts) -> Result<Self, Error> {
-        let shifted = policy.shift.min(found);
-        let pooled = (found - shifted).min(policy.window());
-        let mut picked = pooled.min(policy.n);
-        counts.add(Reason::Shifted, shifted);
-        counts.add(Reason::BeyondPool, found - shifted - pooled);
-        counts.add(Reason::NotSampled, pooled - picked);
-        if picked < policy.n {
-            match policy.on_short {
-                OnShort::Keep => {}
-                OnShort::Drop => {
-                    counts.add(Reason::Dropped, picked);
-                    picked = 0;
-                }
-                OnShort::Raise => {
-                    let (wanted, candidates) = (policy.n, case.candidates);
-                    return Err(Error::Short { row: case.query, found: picked, wanted, candidates });
-                }
-            }
-        }
-        Ok(Self { shifted, pooled, picked })
-    }
-}
-
-/// One query against one anchor.
-pub(crate) struct Case {
-    pub(crate) query: usize,
-    key: u64,
-    anchor: f64,
-    pub(crate) ceiling: f64,
-    candidates: usize,
-}
-
-impl Case {
-    fn of<S, I>(request: &Request<'_, S, I>, query: usize, anchor: f64, ceiling: f64) -> Self {
-        Self {
-            query,
-            key: request.keys.map_or(query as u64, |keys| keys[query]),
-            anchor,
-            ceiling,
-            candidates: request.layout.cells(query).len(),
-        }
     }
 }

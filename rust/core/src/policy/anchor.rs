@@ -1,28 +1,28 @@
 /*!
-The positive score that a ceiling is relative to, of the several that a query may have.
+Which positive score a query's ceiling is relative to, if the query has several positives.
 */
 
 /// The positive score that a query's ceiling is relative to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Anchor {
-    /// The smallest positive score: safe for all positives.
+    /// The smallest positive score. Negatives then score below every positive.
     Min,
     /// The largest positive score.
     Max,
     /// The mean of the positive scores, summed in ascending order.
     Mean,
-    /// One result per (query, positive) pair, each against its own score.
+    /// Each positive's own score: one result per (query, positive) pair.
     Each,
 }
 
 impl Anchor {
-    /// The anchor of a query with these positive scores, or `None` if there are none.
+    /// Returns the anchor of a query with these positive scores, or `None` if there are none.
     ///
-    /// For [`Anchor::Each`] the caller takes the scores one by one.
+    /// Under [`Anchor::Each`] callers pass one score at a time.
     #[must_use]
     #[inline]
     pub fn of(self, scores: &[f64]) -> Option<f64> {
-        // Nearly every query has one.
+        // Nearly every query has exactly one positive.
         if let [only] = scores { Some(*only) } else { self.of_several(scores) }
     }
 
@@ -31,12 +31,12 @@ impl Anchor {
             Self::Min | Self::Each => scores.iter().copied().reduce(f64::min),
             Self::Max => scores.iter().copied().reduce(f64::max),
             Self::Mean => {
-                // Addition of floats depends on its order, and positives may be listed in any.
+                // The sum of floats depends on their order. A sorted copy makes the mean independent of the input's order.
                 let mut ascending = scores.to_vec();
                 ascending.sort_unstable_by(f64::total_cmp);
                 let count = ascending.len() as f64;
                 let mean = ascending.iter().sum::<f64>() / count;
-                // A sum can overflow where the mean does not.
+                // The sum can overflow although the mean does not.
                 let mean = if mean.is_finite() { mean } else { ascending.iter().map(|score| score / count).sum() };
                 (!ascending.is_empty()).then_some(mean)
             }

@@ -1,9 +1,9 @@
 /*!
 The policy: the whole mining rule as one validated value.
 
-Methods and their best settings are those of NV-Retriever (arXiv 2407.15831v2, section 3 and Table 3). Prefer `perc` when
-positives differ in scale from query to query, `margin` when a teacher keeps one scale, `abs` when scores are calibrated;
-`naive` and `shift` look at no score and are there for comparison.
+The methods and their best settings are those of NV-Retriever (arXiv 2407.15831v2, section 3 and Table 3). Prefer `perc`
+if the scale of positive scores differs between queries, `margin` if the teacher has one scale, and `abs` if its scores are
+calibrated. `naive` and `shift` ignore scores; they exist for comparison.
 */
 
 pub(crate) mod anchor;
@@ -11,12 +11,12 @@ pub(crate) mod anchor;
 use crate::error::Error;
 pub use crate::policy::anchor::Anchor;
 
-/// How the ceiling follows from the anchor.
+/// How a query's ceiling is computed from its anchor.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Method {
     /// No ceiling.
     Naive,
-    /// No ceiling, the first `shift` survivors are left out.
+    /// No ceiling; the policy's `shift` skips the best survivors instead.
     Shift,
     /// A fixed ceiling, the policy's `max_score`.
     Abs,
@@ -26,90 +26,90 @@ pub enum Method {
     Perc(f64),
 }
 
-/// How the negatives are drawn from the pool of survivors.
+/// How negatives are drawn from the pool of survivors.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Sampling {
-    /// The best-scored ones.
+    /// The best-scored survivors, without a draw.
     Top,
-    /// Every survivor with the same weight.
+    /// Equal weight for every survivor.
     Uniform,
     /// Weight `exp(score / temperature)`.
     Softmax {
-        /// Positive; small values approach [`Sampling::Top`].
+        /// Positive. Small values approach [`Sampling::Top`].
         temperature: f64,
     },
     /// Weight `exp(-a * (score - anchor - b)^2)` (`SimANS`, arXiv 2210.11773).
     Simans {
-        /// Sharpness, positive.
+        /// Sharpness of the peak, positive.
         a: f64,
-        /// Offset from the anchor.
+        /// Offset of the peak from the anchor.
         b: f64,
     },
-    /// Equal-width bins of the margin to the anchor, every bin that is not empty with the same weight
+    /// Bins of equal width over the margin to the anchor; all non-empty bins have the same total weight
     /// (TAS-Balanced, arXiv 2104.06967).
     Bins {
-        /// How many bins, at least one.
+        /// Number of bins, at least one.
         bins: usize,
     },
 }
 
-/// What becomes of a query that gets fewer negatives than asked.
+/// What happens to a query that gets fewer negatives than the policy asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnShort {
-    /// It keeps what it has.
+    /// The query keeps the negatives that it got.
     Keep,
-    /// Its negatives are counted as `dropped`.
+    /// The query gets no negatives; the ones found are counted as `dropped`.
     Drop,
-    /// An error names it.
+    /// Mining fails with an error that names the query.
     Raise,
 }
 
-/// What becomes of a query without a positive.
+/// What happens to a query without a positive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnMissing {
-    /// An error names it.
+    /// Mining fails with an error that names the query.
     Raise,
-    /// Its candidates are counted as `no_anchor`.
+    /// The query gets no negatives; its candidates are counted as `no_anchor`.
     Skip,
 }
 
-/// The whole rule, as [`mine`](fn@crate::mine) applies it. [`Policy::validate`] says whether it makes sense.
+/// The whole rule that [`mine`](fn@crate::mine) applies. [`Policy::validate`] checks it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Policy {
-    /// How the ceiling is found.
+    /// How the ceiling is computed from the anchor.
     pub method: Method,
-    /// Exclusive upper bound whatever the method.
+    /// Exclusive upper bound on scores, on top of the method's.
     pub max_score: Option<f64>,
-    /// Inclusive lower bound whatever the method.
+    /// Inclusive lower bound on scores.
     pub min_score: Option<f64>,
-    /// Survivors are rejected that are this similar to a positive, the query or a better survivor that was kept: Jaccard
-    /// similarity of word shingles, a share in (0, 1]; see [`near`](crate::rule::near_duplicates). `None`: nothing is compared.
+    /// Jaccard similarity of word shingles, in (0, 1], from which on a survivor counts as a near-duplicate of a positive, of
+    /// the query or of a better survivor, and is rejected. `None` compares no texts.
     pub near_duplicate: Option<f64>,
-    /// Survivors left out at the top.
+    /// Number of best survivors to skip.
     pub shift: usize,
-    /// Survivors considered after those; `None` for all.
+    /// Number of survivors after the skipped ones that the sampler draws from; `None` for all.
     pub pool: Option<usize>,
     /// Negatives per query.
     pub n: usize,
-    /// How they are drawn.
+    /// How negatives are drawn from the pool.
     pub sampling: Sampling,
-    /// Of these negatives, the first so many are the best survivors whatever the sampling.
+    /// Number of negatives that are the best survivors of the pool, whatever the sampling; the rest are drawn.
     pub first: usize,
-    /// Which positive score counts.
+    /// Which positive score is the anchor.
     pub anchor: Anchor,
-    /// What happens to short queries.
+    /// What happens to queries that get fewer than `n` negatives.
     pub on_short: OnShort,
     /// What happens to queries without a positive.
     pub on_missing: OnMissing,
-    /// Seed of the keyed draws.
+    /// Seed of the random draws.
     pub seed: u64,
 }
 
-/// More negatives per query than any training uses; beyond it lies a mistaken argument.
+/// Largest accepted `n`. No training run uses as many negatives, so a larger number is a mistaken argument.
 const MOST_NEGATIVES: usize = 1 << 20;
 
 impl Policy {
-    /// Checks that every field is in its range and that they do not contradict each other.
+    /// Checks that every field is in its range and that the fields do not contradict each other.
     ///
     /// # Errors
     /// [`Error::Policy`] naming the first field that is wrong.
@@ -119,7 +119,7 @@ impl Policy {
         };
         match self.method {
             Method::Margin(margin) => finite("margin", margin)?,
-            // The paper sweeps up to 1.05; a value like 95 is a percentage written as one.
+            // The paper sweeps up to 1.05. A value such as 95 is a percentage, not a share.
             Method::Perc(percentage) if !(0.0..=2.0).contains(&percentage) => {
                 return Err(refuse("percentage", format!("must be a share in [0, 2] such as 0.95, not {percentage}")));
             }
@@ -172,17 +172,17 @@ impl Policy {
         Ok(())
     }
 
-    /// Exclusive upper bound on the scores of negatives for a query with this anchor, in `f64`; infinite where the
-    /// policy sets none.
+    /// Returns the exclusive upper bound on the scores of negatives for a query with this anchor; infinite if the policy
+    /// sets none.
     ///
     /// # Examples
     /// ```
     /// # use nvmine_core::*;
-    /// # let policy = Policy { method: Method::Perc(0.95), max_score: None, min_score: None, near_duplicate: None, shift: 0, pool: None,
-    /// #     n: 4, sampling: Sampling::Top, first: 0, anchor: Anchor::Min, on_short: OnShort::Keep,
-    /// #     on_missing: OnMissing::Raise, seed: 0 };
+    /// # let policy = Policy { method: Method::Perc(0.95), max_score: None, min_score: None, near_duplicate: None,
+    /// #     shift: 0, pool: None, n: 4, sampling: Sampling::Top, first: 0, anchor: Anchor::Min,
+    /// #     on_short: OnShort::Keep, on_missing: OnMissing::Raise, seed: 0 };
     /// assert!((policy.ceiling(0.8) - 0.76).abs() < 1e-12);
-    /// assert!((policy.ceiling(-0.2) - -0.21).abs() < 1e-12); // below the anchor, for a negative anchor too
+    /// assert!((policy.ceiling(-0.2) - -0.21).abs() < 1e-12); // below the anchor, even if the anchor is negative
     /// ```
     #[must_use]
     pub fn ceiling(&self, anchor: f64) -> f64 {
@@ -197,21 +197,21 @@ impl Policy {
         }
     }
 
-    /// Inclusive lower bound on the scores of negatives; negative infinity where the policy sets none.
+    /// Returns the inclusive lower bound on the scores of negatives; negative infinity if the policy sets none.
     #[must_use]
     pub fn floor(&self) -> f64 {
         self.min_score.unwrap_or(f64::NEG_INFINITY)
     }
 
-    /// How many survivors the picks are made from, `shift` left out; `usize::MAX` for all.
+    /// Returns how many survivors after the skipped ones the sampler draws from; `usize::MAX` for all.
     #[must_use]
     pub fn window(&self) -> usize {
         self.pool.unwrap_or(usize::MAX)
     }
 
-    /// How many of the best survivors decide about the picks: for [`Sampling::Top`] no more than are picked.
+    /// Returns how many of the best survivors decide which negatives are picked; the order of later survivors is irrelevant.
     #[must_use]
-    pub fn reach(&self) -> usize {
+    pub fn decisive(&self) -> usize {
         self.shift.saturating_add(if self.sampling == Sampling::Top { self.n } else { self.window() })
     }
 }
@@ -248,7 +248,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn every_field_is_checked() {
+    fn validate_names_the_field_that_is_wrong() {
         assert_eq!(field(POLICY), None);
         for percentage in [-0.1, 95.0, f64::NAN] {
             assert_eq!(field(Policy { method: Method::Perc(percentage), ..POLICY }), Some("percentage"));
@@ -270,7 +270,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn bounds_combine() {
+    fn the_lower_of_the_method_and_max_score_is_the_ceiling() {
         let policy = Policy { max_score: Some(0.7), ..POLICY };
         assert_eq!(policy.ceiling(0.9), 0.7);
         assert_eq!(policy.ceiling(0.5), 0.5 - (1.0 - 0.95) * 0.5);

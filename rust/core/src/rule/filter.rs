@@ -1,20 +1,20 @@
 /*!
-Rejecting candidates, in the order of the rule: padding, scores that are not finite, positives, duplicates; then what
-lies at or above the ceiling or below the floor.
+The filters of the rule: padding, non-finite scores, positives, duplicates, ceiling and floor, in this order.
 
-The first four do not depend on the anchor, so a query that is mined once for each of its positives passes them once.
-A duplicate is found with a small hash table, O(1) a candidate; where ids are column numbers there is none to find.
+The first four do not depend on the anchor, so a query that is mined against each of its positives passes them only once.
+A hash table finds duplicates in O(1) per candidate. Column numbers cannot repeat, so they need no table.
 */
 
 use crate::audit::{Counts, Reason};
 use crate::error::Error;
 use crate::hash::mix;
-use crate::input::layout::{Id, Ids, Score};
+use crate::input::id::{Id, Ids};
+use crate::input::score::Score;
 use crate::rule::select::Candidate;
 use std::cmp::Ordering;
 use std::ops::Range;
 
-/// Passages that are one for exclusion: equal numbers in `classes[passage]`, or, without a table, equal ids.
+/// Which passages count as the same: those of equal class, or, without classes, those of equal id.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Identity<'a> {
     /// The class of each passage.
@@ -34,7 +34,7 @@ impl Identity<'_> {
     }
 }
 
-/// The filter of one thread: its memory is reused from query to query.
+/// The filters before the ceiling. Their memory is reused from query to query.
 #[derive(Debug, Default)]
 pub(crate) struct Filter {
     excluded: Vec<i64>,
@@ -42,10 +42,10 @@ pub(crate) struct Filter {
 }
 
 impl Filter {
-    /// Sets the passages that the next query must never be given.
+    /// Sets the passages that the next query must not get. Negative ids are padding.
     ///
     /// # Errors
-    /// [`Error::IdOutOfRange`] for an id outside the identity table. Negative ids are padding and pass.
+    /// [`Error::IdOutOfRange`] for an id outside the table of classes.
     #[inline]
     pub(crate) fn exclude<'a>(
         &mut self,
@@ -68,11 +68,11 @@ impl Filter {
         Ok(())
     }
 
-    /// Collects the query's distinct, finite candidates that are not excluded into `valid`, and counts the others.
+    /// Collects the distinct candidates of a query that are finite and not excluded into `valid`, and counts the others.
     ///
     /// # Errors
-    /// [`Error::IdOutOfRange`] for an id outside the identity table.
-    #[expect(clippy::too_many_arguments, reason = "one row's view, split up so that no copy of it is made")]
+    /// [`Error::IdOutOfRange`] for an id outside the table of classes.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one row; a struct of them would have to be copied")]
     pub(crate) fn gather<S: Score, I: Id>(
         &mut self,
         scores: &[S],
@@ -84,7 +84,7 @@ impl Filter {
         valid: &mut Vec<Candidate>,
     ) -> Result<(), Error> {
         valid.clear();
-        // Column numbers are distinct, so only a table of classes can make two of them one passage.
+        // Column numbers are distinct; only a table of classes can make two of them the same passage.
         let can_repeat = matches!(ids, Ids::Given(_)) || identity.classes.is_some();
         if can_repeat {
             self.seen.reset(cells.len());
@@ -99,7 +99,7 @@ impl Filter {
                 counts.add(Reason::Padding, 1);
                 continue;
             };
-            // -0.0 becomes 0.0: the two are one score, and which of two copies stays must not show.
+            // Turns -0.0 into 0.0. The two are equal scores, so the output must not show which of two copies was kept.
             let score = scores[cell].widen() + 0.0;
             if !score.is_finite() {
                 counts.add(Reason::NotFinite, 1);
@@ -125,7 +125,7 @@ impl Filter {
 }
 
 /// Collects the candidates with `floor <= score < ceiling` into `survivors`, and counts the others.
-pub(crate) fn bound(
+pub(crate) fn keep_within(
     valid: &[Candidate],
     ceiling: f64,
     floor: f64,
@@ -145,11 +145,11 @@ pub(crate) fn bound(
     counts.add(Reason::Floor, valid.len() - too_high - survivors.len());
 }
 
-/// Which classes a row has shown so far, and where its candidate stands: open addressing with linear probing.
+/// The classes seen in a row so far, each with its position: a hash table with open addressing and linear probing.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     slots: Vec<Slot>,
-    /// Slots of an earlier row carry an earlier stamp and count as empty, so nothing has to be cleared.
+    /// Number of the row. A slot with the stamp of an earlier row counts as empty, so no slot has to be cleared.
     stamp: u64,
 }
 
@@ -161,6 +161,7 @@ struct Slot {
 }
 
 impl Seen {
+    /// Forgets all classes, and makes room for `cells` others.
     pub(crate) fn reset(&mut self, cells: usize) {
         let wanted = (2 * cells).next_power_of_two().max(16);
         if self.slots.len() < wanted {
@@ -170,7 +171,7 @@ impl Seen {
         self.stamp += 1;
     }
 
-    /// Notes that `class` stands at `position`, or says where it stood before.
+    /// Records that `class` is at `position`, or returns the position of an earlier one.
     pub(crate) fn place(&mut self, class: i64, position: usize) -> Option<usize> {
         let mask = self.slots.len() - 1;
         let mut at = mix(class as u64) as usize & mask;
@@ -203,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn each_candidate_meets_the_first_reason_that_holds() {
+    fn a_candidate_is_counted_under_the_first_reason_that_applies() {
         let scores = [f64::NAN, f64::NAN, 0.9, 0.3, 0.5, 0.1];
         let (valid, counts) = gather(&scores, &[-1, 4, 2, 3, 3, 0], &[2, -1], None);
         assert_eq!(valid, [Candidate { score: 0.5, id: 3 }, Candidate { score: 0.1, id: 0 }]);
@@ -214,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_class_is_one_passage() {
+    fn passages_of_one_class_count_as_the_same() {
         let classes = [0, 1, 0, 3];
         let (valid, counts) = gather(&[0.5, 0.5, 0.7], &[2, 0, 3], &[], Some(&classes));
         assert_eq!(valid, [Candidate { score: 0.5, id: 0 }, Candidate { score: 0.7, id: 3 }]);
@@ -224,10 +225,10 @@ mod tests {
     }
 
     #[test]
-    fn bounds_are_strict_above_and_inclusive_below() {
+    fn the_ceiling_is_exclusive_and_the_floor_inclusive() {
         let valid = [0.5, 0.4, 0.2, 0.1].map(|score| Candidate { score, id: 0 });
         let (mut counts, mut survivors) = (Counts::default(), Vec::new());
-        bound(&valid, 0.5, 0.2, &mut counts, &mut survivors);
+        keep_within(&valid, 0.5, 0.2, &mut counts, &mut survivors);
         assert_eq!(survivors, valid[1..3]);
         assert_eq!((counts.get(Reason::Ceiling), counts.get(Reason::Floor)), (1, 1));
     }

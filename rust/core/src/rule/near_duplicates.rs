@@ -1,64 +1,36 @@
 /*!
-The near-duplicate guard: survivors that are too similar to the query, a positive or a better survivor are rejected.
+The near-duplicate filter: rejects survivors that are too similar to the query, to a positive or to a better survivor.
 
-Survivors are gone through best first, after the bounds and before `shift` and `pool`. One whose Jaccard similarity of
-word shingles with a positive of the query, the query's own text or a better survivor that was kept reaches the policy's
-`near_duplicate` is rejected. Going in score order makes the outcome independent of the sampler, and what a sampler draws
-from holds distinct passages. Only as many survivors are looked at as the window needs; later ones are counted as if there
-were no guard, without being compared. A text without words is near nothing.
+Survivors are visited best first, after the ceiling and the floor and before `shift` and `pool`. A survivor is rejected if
+the Jaccard similarity of its word shingles with the query's text, with a positive or with a better survivor that was kept is
+at least the policy's `near_duplicate`. Visiting in score order makes the outcome independent of the sampler. Only as many
+survivors are visited as the policy needs; later ones count as survivors without being compared. A text without words is
+similar to none.
 
-Texts are compared through an index from shingle to the texts that hold it, so a survivor meets only texts that share a
-shingle with it: O(shingles) a survivor but for what texts have in common.
+The kept texts form an index from shingles to texts, so a survivor is only compared with texts that share a shingle with it.
+Without common shingles the cost is O(shingles) per survivor.
 */
 
 use crate::audit::{Counts, Reason};
 use crate::error::Error;
-use crate::mine::Exclusions;
+use crate::input::request::Texts;
 use crate::rule::select::Candidate;
-use crate::texts::shingle_index::Overlaps;
-use crate::texts::shingles::Shingles;
+use crate::texts::shingle_index::ShingleIndex;
 
-/// What the guard compares.
-#[derive(Debug, Clone, Copy)]
-pub struct Texts<'a> {
-    /// The shingles of every passage, by id.
-    pub passages: Shingles<'a>,
-    /// The shingles of every query's own text, by row.
-    pub queries: Option<Shingles<'a>>,
-    /// The positives of every query; negative ids are padding, and a positive without an id is not compared.
-    pub positives: Option<Exclusions<'a>>,
-}
-
-impl<'a> Texts<'a> {
-    /// Checks that there is a row for each of the `rows` queries.
-    pub(crate) fn check(&self, rows: usize) -> Result<(), Error> {
-        let mut given = self.queries.map(|queries| ("query_texts", queries.rows())).into_iter().collect::<Vec<_>>();
-        if let Some(positives) = self.positives {
-            positives.layout.check("pos_ids", positives.ids.len())?;
-            given.push(("pos_ids", positives.layout.rows()));
-        }
-        match given.into_iter().find(|&(_, found)| found != rows) {
-            Some((what, found)) => Err(Error::Shape(format!("{what}: {found} rows for {rows} queries"))),
-            None => Ok(()),
-        }
-    }
-
-    fn of_passage(&self, id: i64, row: usize) -> Result<&'a [u64], Error> {
-        self.passages.row(id).ok_or(Error::IdOutOfRange { row, id, passages: self.passages.rows() })
-    }
-}
-
-/// The guard of one thread: its memory is reused from query to query.
+/// The near-duplicate filter. Its memory is reused from query to query.
 #[derive(Debug, Default)]
-pub(crate) struct Guard {
-    kept: Overlaps,
+pub(crate) struct NearDuplicates {
+    kept: ShingleIndex,
 }
 
-impl Guard {
-    /// Leaves the best `wanted` survivors that are near nothing, in order, or all there are; counts the rejected.
+impl NearDuplicates {
+    /// Reduces `survivors` to the best `wanted` that are no near-duplicates, best first, and counts the rejected ones.
     ///
-    /// Returns how many survivors there are, those included that were not looked at.
-    pub(crate) fn prune(
+    /// Returns the number of survivors that are left, including the ones that were not visited.
+    ///
+    /// # Errors
+    /// [`Error::Policy`] without texts, [`Error::IdOutOfRange`] for a passage without shingles.
+    pub(crate) fn reject(
         &mut self,
         texts: Option<&Texts<'_>>,
         near: f64,
@@ -83,35 +55,37 @@ impl Guard {
             }
         }
         let all = survivors.len();
-        let (mut at, mut kept, mut ordered) = (0, 0, 0);
-        while at < all && kept < wanted {
-            if at == ordered {
-                // As many as are still wanted, and at least as many as there were: O(log) selections of what is left.
-                order_more(&mut survivors[ordered..], (wanted - kept).max(ordered));
-                ordered += (wanted - kept).max(ordered).min(all - ordered);
+        let (mut visited, mut kept, mut sorted) = (0, 0, 0);
+        while visited < all && kept < wanted {
+            if visited == sorted {
+                // Sorts as many as are still wanted, and at least doubles the sorted part, so that there are O(log)
+                // selections.
+                let more = (wanted - kept).max(sorted);
+                sort_best(&mut survivors[sorted..], more);
+                sorted += more.min(all - sorted);
             }
-            let candidate = survivors[at];
-            at += 1;
+            let candidate = survivors[visited];
+            visited += 1;
             let shingles = texts.of_passage(candidate.id, query)?;
-            if !self.kept.near(shingles, near) {
+            if !self.kept.has_near(shingles, near) {
                 self.kept.insert(shingles);
                 survivors[kept] = candidate;
                 kept += 1;
             }
         }
         survivors.truncate(kept);
-        counts.add(Reason::NearDuplicate, at - kept);
-        Ok(all - (at - kept))
+        counts.add(Reason::NearDuplicate, visited - kept);
+        Ok(all - (visited - kept))
     }
 }
 
-/// Puts the best `more` first and in order.
-fn order_more(rest: &mut [Candidate], more: usize) {
-    if more < rest.len() {
-        rest.select_nth_unstable_by(more - 1, Candidate::order);
-        rest[..more].sort_unstable_by(Candidate::order);
+/// Moves the best `many` candidates to the front and sorts them, best first.
+fn sort_best(candidates: &mut [Candidate], many: usize) {
+    if many < candidates.len() {
+        candidates.select_nth_unstable_by(many - 1, Candidate::order);
+        candidates[..many].sort_unstable_by(Candidate::order);
     } else {
-        rest.sort_unstable_by(Candidate::order);
+        candidates.sort_unstable_by(Candidate::order);
     }
 }
 
@@ -119,7 +93,9 @@ fn order_more(rest: &mut [Candidate], more: usize) {
 mod tests {
     use super::*;
     use crate::input::layout::Layout;
+    use crate::input::request::Exclusions;
     use crate::rule::select::tests::best_naive;
+    use crate::texts::shingles::Shingles;
     use proptest::prelude::*;
     use std::collections::BTreeSet;
 
@@ -127,7 +103,7 @@ mod tests {
         a.intersection(b).count() as f64 / a.union(b).count() as f64
     }
 
-    /// The slow, obvious twin.
+    /// The obvious, slow implementation.
     fn naive(sets: &[BTreeSet<u64>], never: &[usize], near: f64, wanted: usize, all: &[Candidate]) -> (Vec<i64>, u64) {
         let (mut kept, mut rejected) = (Vec::new(), 0);
         for candidate in best_naive(all, all.len()) {
@@ -147,7 +123,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn equals_its_twin(
+        fn rejects_the_same_as_the_naive_implementation(
             sets in prop::collection::vec(prop::collection::btree_set(0_u64..6, 0..5), 3..40),
             scores in prop::collection::vec(-2_i8..2, 40),
             near in prop::sample::select(vec![0.01, 0.25, 0.5, 2.0 / 3.0, 1.0]),
@@ -163,10 +139,10 @@ mod tests {
             let all: Vec<Candidate> = (2..sets.len())
                 .map(|id| Candidate { score: f64::from(scores[id]), id: id as i64 })
                 .collect();
-            let mut guard = Guard::default();
+            let mut filter = NearDuplicates::default();
             for _ in 0..2 {
                 let (mut survivors, mut counts) = (all.clone(), Counts::default());
-                let found = guard.prune(Some(&texts), near, 0, wanted, &mut survivors, &mut counts)?;
+                let found = filter.reject(Some(&texts), near, 0, wanted, &mut survivors, &mut counts)?;
                 let (kept, rejected) = naive(&sets, &[0, 1], near, wanted, &all);
                 prop_assert_eq!(survivors.iter().map(|candidate| candidate.id).collect::<Vec<_>>(), kept);
                 prop_assert_eq!(counts.get(Reason::NearDuplicate), rejected);
@@ -176,20 +152,20 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_compared_is_refused() {
+    fn missing_texts_and_unknown_passages_are_refused() {
         let passages = Shingles { offsets: &[0, 1, 2], values: &[5, 6] };
         let texts = |positives| Texts { passages, queries: None, positives };
-        let prune = |texts: Option<&Texts<'_>>, id| {
+        let reject = |texts: Option<&Texts<'_>>, id| {
             let mut survivors = vec![Candidate { score: 0.5, id }];
-            Guard::default().prune(texts, 0.5, 0, 1, &mut survivors, &mut Counts::default())
+            NearDuplicates::default().reject(texts, 0.5, 0, 1, &mut survivors, &mut Counts::default())
         };
-        assert!(matches!(prune(None, 0), Err(Error::Policy { field: "near_duplicate", .. })));
-        assert_eq!(prune(Some(&texts(None)), 1), Ok(1));
+        assert!(matches!(reject(None, 0), Err(Error::Policy { field: "near_duplicate", .. })));
+        assert_eq!(reject(Some(&texts(None)), 1), Ok(1));
         for id in [-1, 2, i64::MAX] {
-            assert_eq!(prune(Some(&texts(None)), id), Err(Error::IdOutOfRange { row: 0, id, passages: 2 }));
+            assert_eq!(reject(Some(&texts(None)), id), Err(Error::IdOutOfRange { row: 0, id, passages: 2 }));
         }
         let outside = Exclusions { layout: Layout::Ragged { offsets: &[0, 1] }, ids: &[9] };
-        let refused = prune(Some(&texts(Some(outside))), 1);
+        let refused = reject(Some(&texts(Some(outside))), 1);
         assert_eq!(refused, Err(Error::IdOutOfRange { row: 0, id: 9, passages: 2 }));
         assert!(texts(Some(outside)).check(2).is_err());
         assert!(texts(Some(outside)).check(1).is_ok());

@@ -1,23 +1,23 @@
 /*!
-Putting survivors in order: the best `k` by score descending, then id ascending.
+The order of candidates, and the selection of the best `k`.
 
-The order is total over the distinct passages of one query, so the outcome is the same however the candidates were
-arranged. Selection first, sorting only what is kept: O(c + k log k) for c survivors.
+Candidates are ordered by descending score, then by ascending id. The order is total over the distinct passages of a query,
+so the outcome does not depend on the order of the input. Selecting before sorting takes O(c + k log k) for c candidates.
 */
 
 use std::cmp::Ordering;
 
-/// One passage that may become a negative. The score is finite.
+/// A passage that may become a negative. Its score is finite.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Candidate {
-    /// The teacher's score, widened.
+    /// The teacher's score, widened to `f64`.
     pub score: f64,
     /// The passage.
     pub id: i64,
 }
 
 impl Candidate {
-    /// Best first: score descending, id ascending; `-0.0` and `0.0` are equal scores.
+    /// Compares two candidates, the better one first: by descending score, then by ascending id. `-0.0` equals `0.0`.
     #[must_use]
     pub(crate) fn order(&self, other: &Self) -> Ordering {
         let by_score = other.score.partial_cmp(&self.score).unwrap_or(Ordering::Equal);
@@ -25,7 +25,7 @@ impl Candidate {
     }
 }
 
-/// Keeps the best `k` candidates, best first.
+/// Keeps the best `k` candidates and sorts them, best first.
 pub(crate) fn best(candidates: &mut Vec<Candidate>, k: usize) {
     if k == 0 {
         candidates.clear();
@@ -41,7 +41,7 @@ pub(crate) mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The slow, obvious twin of [`best`].
+    /// The obvious, slow implementation of [`best`].
     pub(crate) fn best_naive(candidates: &[Candidate], k: usize) -> Vec<Candidate> {
         let mut sorted = candidates.to_vec();
         sorted.sort_by(Candidate::order);
@@ -50,7 +50,7 @@ pub(crate) mod tests {
 
     proptest! {
         #[test]
-        fn best_equals_its_twin(scores in prop::collection::vec(-3_i8..3, 0..70), k in 0_usize..80) {
+        fn best_equals_the_naive_implementation(scores in prop::collection::vec(-3_i8..3, 0..70), k in 0_usize..80) {
             let candidates: Vec<Candidate> = scores
                 .iter()
                 .enumerate()
@@ -63,7 +63,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn both_zeros_are_one_score() {
+    fn negative_and_positive_zero_are_equal_scores() {
         let mut zeros = vec![Candidate { score: 0.0, id: 2 }, Candidate { score: -0.0, id: 1 }];
         best(&mut zeros, 2);
         assert_eq!(zeros[0].id, 1);

@@ -1,106 +1,107 @@
 /*!
-One query's best candidates so far, and how a row of a block goes into them.
+The best passages of one query so far, and how a row of a block of scores updates them.
 
-A row's scores are near the reported ones. How far the two can lie apart decides which passages are scored for certain: all
-that could be among the best, and all about which the ceiling or the floor leaves a doubt.
+The scores of a block come from a matrix product and may differ from the reported scores by an error with a known bound.
+Passages that this error leaves in doubt are scored exactly (see [`doubt`](crate::search::doubt)).
 */
 
+use crate::rounding::{round_down, round_up};
 use crate::rule::select::Candidate;
-use crate::search::doubt::{Outside, Zones, shortlist};
+use crate::search::doubt::{Outside, Zones, find_in_doubt};
 
-/// One query's candidates, the worst of them last if there are enough, and how many passages lie outside its bounds,
-/// excluded ones among them.
+/// The best passages of one query so far.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct List {
+pub(crate) struct BestList {
+    /// At most `depth` candidates. If there are `depth`, the worst is last.
     pub(crate) found: Vec<Candidate>,
+    /// Number of passages outside the bounds, including excluded passages.
     pub(crate) outside: Outside,
 }
 
-/// What decides about one query's passages.
+/// What is looked for in one list of one query.
 #[derive(Clone, Copy)]
-pub(crate) struct Bounds<'a> {
+pub(crate) struct QueryTarget<'a> {
     pub(crate) depth: usize,
-    /// Exclusive.
+    /// Exclusive upper bound on scores.
     pub(crate) ceiling: f64,
-    /// Inclusive.
+    /// Inclusive lower bound on scores.
     pub(crate) floor: f64,
-    /// Ascending.
+    /// Ids of excluded passages, ascending.
     pub(crate) excluded: &'a [i64],
 }
 
-/// One thread's working memory.
+/// Working memory of one thread.
 #[derive(Default)]
 pub(crate) struct Scratch {
     scores: Vec<f32>,
     places: Vec<usize>,
 }
 
-impl Bounds<'_> {
-    /// What a product says whose scores can lie `reach` from the reported ones, given that nothing below `worst`, as the
-    /// product has it, can be among the best.
+impl QueryTarget<'_> {
+    /// Returns what a product's scores mean if they are within `error` of the reported scores, and if no passage whose
+    /// product is below `worst` can be among the best.
     ///
-    /// Rounded outwards to `f32`, so that a scan compares what it reads and still passes every score in doubt.
-    pub(crate) fn zones(&self, reach: f64, worst: f64) -> Zones {
-        // Where a row's scores may lie for their reported ones to be below the ceiling.
-        let possible = round_up(self.ceiling + reach);
-        // The floor is only asked of what is below the ceiling for certain.
-        let too_low = round_down(self.floor - reach).min(self.certain(reach));
-        let low = (too_low, round_up(self.floor + reach).min(possible));
-        Zones { ceiling: possible, floor: round_down(worst).max(too_low), low }
+    /// The boundaries are rounded to `f32` such that every score in doubt stays in doubt.
+    pub(crate) fn zones(&self, error: f64, worst: f64) -> Zones {
+        let high_above = round_up(self.ceiling + error);
+        // A score that may be at or above the ceiling is never counted as too low, even if the floor is above the ceiling.
+        let low_below = round_down(self.floor - error).min(self.inside_below(error));
+        let low_until = round_up(self.floor + error).min(high_above);
+        Zones { low_below, low_until, best_from: round_down(worst).max(low_below), high_above }
     }
 
-    /// What is below is surely below the ceiling.
-    pub(crate) fn certain(&self, reach: f64) -> f32 {
-        round_down(self.ceiling - reach)
+    /// Returns a number such that the reported score is below the ceiling if the product is below that number.
+    pub(crate) fn inside_below(&self, error: f64) -> f32 {
+        round_down(self.ceiling - error)
     }
 
-    /// So many that are surely below the ceiling hold `depth` that may be among the best.
+    /// Returns how many passages below the ceiling are certain to include `depth` that are not excluded.
     pub(crate) fn enough(&self) -> usize {
         self.depth.saturating_add(self.excluded.len())
     }
 }
 
-impl List {
-    /// Merges one row of a block. `reach` is how far its scores can lie from the reported ones.
+impl BestList {
+    /// Merges one row of a block, whose passages start with the id `first`.
+    ///
+    /// The scores of the row are within `error` of the reported scores. `score_of` returns the reported score of the
+    /// passage at a place of the row, or `None` if it is not a candidate.
     pub(crate) fn take(
         &mut self,
-        bounds: Bounds<'_>,
+        target: QueryTarget<'_>,
         row: &[f32],
         first: i64,
-        reach: f64,
+        error: f64,
         scratch: &mut Scratch,
-        report: impl Fn(usize) -> Option<f64>,
+        score_of: impl Fn(usize) -> Option<f64>,
     ) {
-        // A full list holds `depth` that are better than its worst; failing that, the row itself does if so many of its
-        // scores are better by twice the reach.
-        let worst = self.worst(bounds.depth, reach).unwrap_or_else(|| {
-            let (certain, enough) = (bounds.certain(reach), bounds.enough());
+        // Once the list is full, a passage must beat the worst one in it. Before that, the row itself may contain enough
+        // passages: one whose product is lower than theirs by more than twice the error has a lower reported score.
+        let worst = self.worst(target.depth, error).unwrap_or_else(|| {
+            let (inside_below, enough) = (target.inside_below(error), target.enough());
             scratch.scores.clear();
-            scratch.scores.extend(row.iter().filter(|&&score| score < certain));
+            scratch.scores.extend(row.iter().filter(|&&score| score < inside_below));
             if scratch.scores.len() > enough {
                 let (_, &mut score, _) = scratch.scores.select_nth_unstable_by(enough - 1, |a, b| b.total_cmp(a));
-                f64::from(score) - 2.0 * reach
+                f64::from(score) - 2.0 * error
             } else {
                 f64::NEG_INFINITY
             }
         });
         scratch.places.clear();
-        let outside = shortlist(row, bounds.zones(reach, worst), &mut scratch.places);
-        self.add(
-            bounds,
-            outside,
-            scratch.places.iter().filter_map(|&place| Some((first + place as i64, report(place)?))),
-        );
+        let outside = find_in_doubt(row, target.zones(error, worst), &mut scratch.places);
+        let scored = scratch.places.iter().filter_map(|&place| Some((first + place as i64, score_of(place)?)));
+        self.add(target, outside, scored);
     }
 
-    /// The least that a product can say of a passage among the best, known from a full list.
-    pub(crate) fn worst(&self, depth: usize, reach: f64) -> Option<f64> {
-        (self.found.len() == depth).then(|| self.found[depth - 1].score - reach)
+    /// Returns the lowest product that a passage among the best can have; `None` unless the list is full.
+    pub(crate) fn worst(&self, depth: usize, error: f64) -> Option<f64> {
+        (self.found.len() == depth).then(|| self.found[depth - 1].score - error)
     }
 
-    /// Takes in the reported scores of passages, and so many others that lie outside the bounds.
-    pub(crate) fn add(&mut self, bounds: Bounds<'_>, outside: Outside, scored: impl Iterator<Item = (i64, f64)>) {
-        let Bounds { depth, ceiling, floor, excluded } = bounds;
+    /// Adds passages with their reported scores, and the numbers of other passages outside the bounds.
+    pub(crate) fn add(&mut self, target: QueryTarget<'_>, outside: Outside, scored: impl Iterator<Item = (i64, f64)>) {
+        let QueryTarget { depth, ceiling, floor, excluded } = target;
         self.outside.too_high += outside.too_high;
         self.outside.too_low += outside.too_low;
         let before = self.found.len();
@@ -114,18 +115,9 @@ impl List {
             }
         }
         if self.found.len() > before && self.found.len() >= depth {
-            // The worst of the best is enough to know; they are put in order at the end.
+            // Selection puts the worst last, which is all that the next rows need. Sorting comes at the end of the search.
             self.found.select_nth_unstable_by(depth - 1, Candidate::order);
             self.found.truncate(depth);
         }
     }
-}
-
-fn round_down(value: f64) -> f32 {
-    let nearest = value as f32;
-    if f64::from(nearest) > value { nearest.next_down() } else { nearest }
-}
-
-fn round_up(value: f64) -> f32 {
-    -round_down(-value)
 }

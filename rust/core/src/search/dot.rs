@@ -1,28 +1,29 @@
 /*!
-The one product of two vectors that reported scores come from, and how far any other can lie from it.
+The dot product that all reported scores come from, and how much the score of a matrix product can differ from it.
 
-A matrix product adds in an order that depends on its batch, its blocks and the processor, so its last bits do too. Here
-products, which are exact in `f64`, are added in a fixed order: sixteen running sums, then a tree. Scores of candidates and
-of positives are equal bit for bit wherever they are computed, nobody who compares everything in `f64` finds another order,
-and what a matrix product says is good for a shortlist only.
+A matrix product adds in an order that depends on the batch, the block sizes and the processor, and so do its last bits.
+Here the products, which are exact in `f64`, are added in a fixed order: sixteen running sums, then a tree. The score of a
+pair is therefore the same, bit for bit, wherever it is computed, whether for a candidate or for a positive. The scores of a
+matrix product only tell which pairs to score this way.
 */
 
 use crate::error::Error;
 use rayon::prelude::*;
 
-const LANES: usize = 16;
+/// Number of running sums of a dot product.
+const SUMS: usize = 16;
 
 /// How two vectors are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Similarity {
-    /// By their dot product.
+    /// Their dot product.
     Dot,
-    /// By the cosine of their angle, 0 where one of them is zero.
+    /// The cosine of their angle; 0 if one of them is zero.
     Cosine,
 }
 
 impl Similarity {
-    /// The score of two vectors with these norms.
+    /// Returns the score of two vectors with these norms.
     #[must_use]
     pub fn score(self, a: &[f32], b: &[f32], norm: f64, other_norm: f64) -> f64 {
         match self {
@@ -33,22 +34,22 @@ impl Similarity {
     }
 }
 
-/// The dot product of two vectors of equal length, in `f64`, added in a fixed order.
+/// Returns the dot product of two vectors of equal length in `f64`, added in a fixed order.
 ///
-/// A component that only one of them has is left out.
+/// Components beyond the length of the shorter vector are ignored.
 #[must_use]
 pub(crate) fn dot(a: &[f32], b: &[f32]) -> f64 {
-    let mut sums = [0.0_f64; LANES];
-    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    let mut sums = [0.0_f64; SUMS];
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<SUMS>(), b.as_chunks::<SUMS>());
     for (a, b) in a.iter().zip(b) {
-        for lane in 0..LANES {
+        for lane in 0..SUMS {
             sums[lane] += f64::from(a[lane]) * f64::from(b[lane]);
         }
     }
     for (lane, (a, b)) in a_rest.iter().zip(b_rest).enumerate() {
         sums[lane] += f64::from(*a) * f64::from(*b);
     }
-    let mut width = LANES / 2;
+    let mut width = SUMS / 2;
     while width > 0 {
         for lane in 0..width {
             sums[lane] += sums[lane + width];
@@ -58,37 +59,38 @@ pub(crate) fn dot(a: &[f32], b: &[f32]) -> f64 {
     sums[0]
 }
 
-/// The Euclidean norm.
+/// Returns the Euclidean norm.
 #[must_use]
 pub(crate) fn norm(vector: &[f32]) -> f64 {
     dot(vector, vector).sqrt()
 }
 
-/// The largest distance between [`dot`] of two vectors with these norms, or its nearest `f32`, and the same product in
-/// `f32` by any order of additions.
+/// Returns a bound on the difference between the reported score of two vectors with these norms and their dot product in
+/// `f32`, added in any order.
 ///
-/// The other product is within `γ = d·u / (1 - d·u)`, `u = 2^-24`, of the exact one, times the norms (Higham, Accuracy
-/// and Stability of Numerical Algorithms, section 3.1); one rounding is left for the reported one. `input_roundoff` is
-/// the unit roundoff to which the other product first rounds its inputs: 0 for float32, `2^-11` for TF32, `2^-8` for
-/// bfloat16.
+/// The reported score is their dot product in `f64`, or its nearest `f32`. The product in `f32` differs from the exact
+/// one by at most `γ = d·u / (1 - d·u)` times the norms, with `u = 2^-24` (Higham, Accuracy and Stability of Numerical
+/// Algorithms, section 3.1). The bound here uses `d + 2` instead of the dimension `d`, which also covers the rounding of
+/// the reported score. `input_roundoff` is the unit roundoff of the type to which the inputs are rounded before the
+/// product: 0 for float32, `2^-11` for TF32, `2^-8` for bfloat16.
 ///
-/// Infinite where the other product could overflow: it says nothing then.
+/// The bound is infinite if the product in `f32` could overflow.
 #[must_use]
-pub fn reach(dimension: usize, input_roundoff: f64, norm: f64, other_norm: f64) -> f64 {
+pub fn score_error(dimension: usize, input_roundoff: f64, norm: f64, other_norm: f64) -> f64 {
     if norm * other_norm > f64::from(f32::MAX) / 4.0 {
         return f64::INFINITY;
     }
     let sums = (dimension + 2) as f64 * f64::from(f32::EPSILON) / 2.0;
     let gamma = sums / (1.0 - sums).max(0.5);
     let inputs = input_roundoff * (2.0 + input_roundoff);
-    // A little more than the bound, for the rounding of the bound itself; and products too small to be exact at all.
+    // One per cent more for the rounding of the bound itself, and a term for products that underflow.
     1.01 * (gamma + inputs * (1.0 + gamma)) * norm * other_norm + dimension as f64 * f64::from(f32::MIN_POSITIVE)
 }
 
-/// Scores of given (query, passage) pairs: `width` passages a query, NaN for a negative id.
+/// Returns the scores of pairs of a query and a passage: `width` passages per query, NaN for a negative id.
 ///
 /// # Errors
-/// [`Error::Shape`] if the arrays do not fit, [`Error::IdOutOfRange`] for an id that names no passage.
+/// [`Error::Shape`] if the arrays do not fit, [`Error::IdOutOfRange`] for an id that is not a passage.
 pub fn score_pairs(
     queries: &[f32],
     passages: &[f32],
@@ -135,18 +137,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn stays_within_its_bound(pairs in prop::collection::vec((-1.0_f32..1.0, -1.0_f32..1.0), 0..200)) {
+        fn products_in_f32_stay_within_the_error_bound(pairs in prop::collection::vec((-1.0_f32..1.0, -1.0_f32..1.0), 0..200)) {
             let (a, b): (Vec<f32>, Vec<f32>) = pairs.iter().copied().unzip();
             let exact: f64 = pairs.iter().map(|&(a, b)| f64::from(a) * f64::from(b)).sum();
             let narrow: f32 = a.iter().zip(&b).map(|(a, b)| a * b).sum();
             prop_assert!((dot(&a, &b) - exact).abs() <= 1e-14 * norm(&a) * norm(&b));
-            let bound = reach(a.len(), 0.0, norm(&a), norm(&b));
+            let bound = score_error(a.len(), 0.0, norm(&a), norm(&b));
             prop_assert!((f64::from(narrow) - f64::from(dot(&a, &b) as f32)).abs() <= bound);
         }
     }
 
     #[test]
-    fn the_order_is_fixed() {
+    fn the_dot_product_is_symmetric_bit_for_bit() {
         let a: Vec<f32> = (0..37).map(|i| 1.0 / (i as f32 + 1.0)).collect();
         let b: Vec<f32> = (0..37).map(|i| f32::sin(i as f32)).collect();
         assert_eq!(dot(&a, &b), dot(&b, &a));
@@ -154,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn pairs_are_bounds_checked() {
+    fn ids_outside_the_passages_are_refused() {
         let (queries, passages) = ([1.0, 0.0], [0.5, 0.0, 0.25, 0.0]);
         let scores = score_pairs(&queries, &passages, 2, &[1, -1, 0], 3, Similarity::Dot);
         assert!(scores.is_ok_and(|s| s[0] == 0.25 && s[1].is_nan() && s[2] == 0.5));

@@ -1,10 +1,10 @@
 /*!
-The best candidates of many queries, found block by block in a score matrix that is never held whole.
+Exact search: the best candidates of many queries, found block by block in a score matrix that is never held whole.
 
-A block comes from a matrix product, whose scores are near the reported ones ([`dot`](crate::search::dot)) but not equal to them.
-Every passage that could be among the best, given how far the two can differ, is scored again ([`list`](crate::search::best_list));
-the others are provably worse. So the outcome is exact and does not depend on the size of blocks or on who multiplied them
-([`listed`](crate::search::external)). What lies above a query's ceiling or below the floor is counted, exactly too.
+A block is a matrix product, whose scores are close to the reported ones ([`dot`]) but not equal to them. Every passage that
+could be among the best, given how much the two can differ, is scored exactly ([`best_list`]); all others are provably worse.
+So the result is exact and depends neither on the block size nor on how the product is computed ([`external`]). Passages at
+or above the ceiling and below the floor are counted exactly too.
 */
 
 pub(crate) mod best_list;
@@ -17,38 +17,37 @@ pub(crate) mod target;
 
 use crate::error::Error;
 use crate::rule::select::best;
-use crate::search::best_list::{List, Scratch};
+use crate::search::best_list::{BestList, Scratch};
 use crate::search::product::product;
-use crate::search::rescore::Rescored;
-pub use crate::search::rescore::Vectors;
-use crate::search::target::Lists;
-pub use crate::search::target::{Sought, Which, excluded};
+use crate::search::rescore::{Rescorer, Vectors};
+use crate::search::target::{QueryBest, Target};
 use rayon::prelude::*;
 
-/// Queries and passages of a tile: its scores stay in the nearer caches.
+/// Number of passages, and largest number of queries, of a tile, whose scores fit into the L2 cache.
 const TILE: usize = 512;
-/// Fewer make poor use of a tile of passages.
-const LEAST_QUERIES: usize = 32;
+/// Smallest number of queries of a task. Fewer would make poor use of a tile of passages.
+const MIN_QUERIES: usize = 32;
 
-/// The best candidates of each query so far.
+/// The best passages of each query so far.
 #[derive(Debug, Clone)]
 pub struct Best {
-    pub(crate) sought: Sought,
-    pub(crate) lists: Vec<Lists>,
+    pub(crate) target: Target,
+    pub(crate) lists: Vec<QueryBest>,
 }
 
 impl Best {
-    /// Nothing yet.
+    /// Starts a search without any passages.
     #[must_use]
-    pub fn new(sought: Sought) -> Self {
-        let lists = vec![Lists::default(); sought.ceilings.len()];
-        Self { sought, lists }
+    pub fn new(target: Target) -> Self {
+        let lists = vec![QueryBest::default(); target.ceilings.len()];
+        Self { target, lists }
     }
 
-    /// Takes in final scores, `width` a query of passages `first..`; those that are not above `above` are no candidates.
+    /// Merges final scores, `width` per query, of passages whose ids start with `first`. Passages whose score is not above
+    /// `above` are not candidates.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the block is not a row of `width` scores a query.
+    /// [`Error::Shape`] unless there are `width` scores per query.
     pub fn update_final(&mut self, scores: &[f32], width: usize, first: i64, above: f32) -> Result<(), Error> {
         if self.lists.len().checked_mul(width) != Some(scores.len()) {
             let queries = self.lists.len();
@@ -57,33 +56,33 @@ impl Best {
         if width == 0 {
             return Ok(());
         }
-        let sought = &self.sought;
+        let target = &self.target;
         self.lists.par_iter_mut().zip(scores.par_chunks_exact(width)).enumerate().for_each_init(
             Scratch::default,
             |scratch, (query, (lists, row))| {
-                let report = |passage: usize| Some(row[passage]).filter(|&score| score > above).map(f64::from);
-                sought.offer(query, lists, |list, bounds| list.take(bounds, row, first, 0.0, scratch, report));
+                let score = |passage: usize| Some(row[passage]).filter(|&score| score > above).map(f64::from);
+                target.offer(query, lists, |list, target| list.take(target, row, first, 0.0, scratch, score));
             },
         );
         Ok(())
     }
 
-    /// Takes in the passages `first..` of these vectors, which are multiplied here, a tile at a time.
+    /// Merges the passages of `vectors`, whose ids start with `first`. The matrix product is computed here, tile by tile.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the vectors do not fit, [`Error::VectorNotFinite`] naming one that cannot be scored.
+    /// [`Error::Shape`] if the vectors do not fit, [`Error::VectorNotFinite`] for a vector that cannot be scored.
     pub fn search(&mut self, vectors: Vectors<'_>, first: i64) -> Result<(), Error> {
         let (queries, dimension) = (self.lists.len(), vectors.dimension);
         let width = vectors.passages.len().checked_div(dimension).unwrap_or(0);
-        let rescored = Rescored::of(vectors, queries, width, first)?;
+        let rescorer = Rescorer::new(vectors, queries, width, first)?;
         if width == 0 {
             return Ok(());
         }
-        let (sought, (left, right)) = (&self.sought, rescored.factors());
+        let (target, (left, right)) = (&self.target, rescorer.factors());
         let threads = rayon::current_num_threads();
-        // Equal parts, as many for each thread.
+        // Tasks of equal size, the same number for each thread.
         let parts = queries.div_ceil(TILE * threads) * threads;
-        let rows = queries.div_ceil(parts.max(1)).max(LEAST_QUERIES);
+        let rows = queries.div_ceil(parts.max(1)).max(MIN_QUERIES);
         self.lists.par_chunks_mut(rows).enumerate().for_each_init(
             || (Scratch::default(), Vec::new()),
             |(scratch, scores), (number, lists)| {
@@ -99,8 +98,8 @@ impl Best {
                     for ((query, lists), row) in
                         queries.clone().zip(lists.iter_mut()).zip(scores.chunks_exact(passages.len()))
                     {
-                        sought.offer(query, lists, |list, bounds| {
-                            rescored.take(query, list, bounds, row, start, scratch);
+                        target.offer(query, lists, |list, target| {
+                            rescorer.take(query, list, target, row, start, scratch);
                         });
                     }
                 }
@@ -109,22 +108,23 @@ impl Best {
         Ok(())
     }
 
-    /// Ids (-1 where there are no more) and scores (NaN there), `depth` a query, best first.
+    /// Returns the ids and scores of the best passages within the bounds, `depth` per query and best first; -1 and NaN
+    /// after the last.
     #[must_use]
     pub fn finish(&mut self) -> (Vec<i64>, Vec<f64>) {
-        let depth = self.sought.depth;
+        let depth = self.target.depth;
         table(self.lists.iter_mut().map(|lists| &mut lists.within), depth)
     }
 
-    /// The same of all passages, `kept` a query.
+    /// Returns the ids and scores of the best of all passages, `kept` per query, in the same form.
     #[must_use]
     pub fn finish_kept(&mut self) -> (Vec<i64>, Vec<f64>) {
-        let kept = self.sought.kept;
-        table(self.lists.iter_mut().map(|lists| &mut lists.all), kept)
+        let kept = self.target.kept;
+        table(self.lists.iter_mut().map(|lists| &mut lists.overall), kept)
     }
 
-    /// How many passages of each query score at or above its ceiling, and how many of the others below the floor;
-    /// excluded ones are counted with the others.
+    /// Returns how many passages of each query score at or above its ceiling, and how many of the others below the floor.
+    /// Both numbers include excluded passages.
     #[must_use]
     pub fn outside(&self) -> (Vec<i64>, Vec<i64>) {
         let outside = self.lists.iter().map(|lists| lists.within.outside);
@@ -132,7 +132,8 @@ impl Best {
     }
 }
 
-fn table<'a>(lists: impl ExactSizeIterator<Item = &'a mut List>, depth: usize) -> (Vec<i64>, Vec<f64>) {
+/// Sorts the lists and copies them into arrays of `depth` ids and scores per query.
+fn table<'a>(lists: impl ExactSizeIterator<Item = &'a mut BestList>, depth: usize) -> (Vec<i64>, Vec<f64>) {
     let mut ids = vec![-1; lists.len() * depth];
     let mut scores = vec![f64::NAN; ids.len()];
     for (query, list) in lists.enumerate() {
@@ -151,8 +152,8 @@ mod tests {
     use crate::search::dot::{Similarity, norm};
     use proptest::prelude::*;
 
-    fn sought(queries: usize, depth: usize) -> Sought {
-        Sought {
+    fn target(queries: usize, depth: usize) -> Target {
+        Target {
             depth,
             ceilings: vec![f64::INFINITY; queries],
             floor: f64::NEG_INFINITY,
@@ -161,31 +162,31 @@ mod tests {
         }
     }
 
-    /// Ids and scores, best first, and how many are too high and too low, by the reported score of every pair.
-    fn exhaustive(vectors: &Vectors<'_>, sought: &Sought, query: usize) -> (Vec<(i64, f64)>, (i64, i64)) {
+    /// Scores every passage. Returns ids and scores, best first, and how many scores are too high and too low.
+    fn exhaustive(vectors: &Vectors<'_>, target: &Target, query: usize) -> (Vec<(i64, f64)>, (i64, i64)) {
         let Vectors { queries, passages, dimension, similarity, rounded, .. } = *vectors;
         let vector = &queries[query * dimension..][..dimension];
         let (mut found, mut outside) = (Vec::new(), (0, 0));
         for (id, passage) in passages.chunks_exact(dimension).enumerate() {
             let score = similarity.score(vector, passage, norm(vector), norm(passage));
             let score = if rounded { f64::from(score as f32) } else { score };
-            if score >= sought.ceilings[query] {
+            if score >= target.ceilings[query] {
                 outside.0 += 1;
-            } else if score < sought.floor {
+            } else if score < target.floor {
                 outside.1 += 1;
-            } else if sought.excluded.get(query).is_none_or(|excluded| !excluded.contains(&(id as i64))) {
+            } else if target.excluded.get(query).is_none_or(|excluded| !excluded.contains(&(id as i64))) {
                 found.push((id as i64, score));
             }
         }
         found.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        found.truncate(sought.depth);
+        found.truncate(target.depth);
         (found, outside)
     }
 
     proptest! {
-        /// Few distinct components make many ties and copies.
+        /// With few distinct components there are many ties and copies.
         #[test]
-        fn blocks_of_any_size_give_the_exact_best(
+        fn blocks_of_any_size_give_the_exact_best_passages(
             queries in prop::collection::vec(-2_i8..3, 3 * 20),
             passages in prop::collection::vec(-2_i8..3, 3 * 80),
             depth in 1_usize..12,
@@ -201,9 +202,15 @@ mod tests {
             let similarity = if cosine { Similarity::Cosine } else { Similarity::Dot };
             let all = Vectors { queries: &queries, passages: &passages, dimension: 3, similarity, rounded };
             let excluded = excluded.into_iter().map(|ids| ids.into_iter().collect()).collect();
-            let sought = Sought { depth, ceilings: vec![ceiling; 20], floor, excluded, kept: 7 };
-            let plain = Sought { floor: f64::NEG_INFINITY, ceilings: vec![f64::INFINITY; 20], excluded: Vec::new(), depth: 7, kept: 0 };
-            let mut found = Best::new(sought.clone());
+            let target = Target { depth, ceilings: vec![ceiling; 20], floor, excluded, kept: 7 };
+            let unbounded = Target {
+                depth: 7,
+                ceilings: vec![f64::INFINITY; 20],
+                floor: f64::NEG_INFINITY,
+                excluded: Vec::new(),
+                kept: 0,
+            };
+            let mut found = Best::new(target.clone());
             for (number, rows) in passages.chunks(3 * block).enumerate() {
                 let (part, first) = (Vectors { passages: rows, ..all }, (number * block) as i64);
                 prop_assert!(found.search(part, first).is_ok());
@@ -211,9 +218,9 @@ mod tests {
             let kept = found.finish_kept().0;
             let ((ids, scores), outside) = (found.finish(), found.outside());
             for query in 0..20 {
-                let of_all: Vec<i64> = exhaustive(&all, &plain, query).0.iter().map(|&(id, _)| id).collect();
+                let of_all: Vec<i64> = exhaustive(&all, &unbounded, query).0.iter().map(|&(id, _)| id).collect();
                 prop_assert_eq!(&kept[query * 7..][..of_all.len()], &of_all);
-                let (expected, (too_high, too_low)) = exhaustive(&all, &sought, query);
+                let (expected, (too_high, too_low)) = exhaustive(&all, &target, query);
                 prop_assert_eq!((outside.0[query], outside.1[query]), (too_high, too_low));
                 for place in 0..depth {
                     let cell = query * depth + place;
@@ -225,8 +232,8 @@ mod tests {
     }
 
     #[test]
-    fn final_scores_are_taken_as_they_are() {
-        let mut found = Best::new(sought(1, 3));
+    fn final_scores_are_not_rescored() {
+        let mut found = Best::new(target(1, 3));
         assert_eq!(found.update_final(&[0.0, 2.0], 2, 0, 0.0), Ok(()));
         assert_eq!(found.update_final(&[2.0, -1.0, 0.5], 3, 2, 0.0), Ok(()));
         assert_eq!(found.finish().0, [1, 2, 4]);
@@ -236,17 +243,17 @@ mod tests {
         Vectors { queries: &[1.0, 0.0], passages: &[], dimension: 2, similarity: Similarity::Dot, rounded: false };
 
     #[test]
-    fn vectors_that_are_not_finite_are_named() {
-        let mut found = Best::new(sought(1, 1));
+    fn the_error_names_a_vector_that_is_not_finite() {
+        let mut found = Best::new(target(1, 1));
         let vectors = Vectors { passages: &[1.0, 0.0, f32::NAN, 0.0], ..PAIR };
         let outcome = found.search(vectors, 10);
         assert_eq!(outcome, Err(Error::VectorNotFinite { what: "passage", row: 11 }));
     }
 
-    /// Products beyond `f32` are infinite, or the difference of two infinities; in `f64` they have an order.
+    /// Products beyond the range of `f32` are infinite or NaN, but in `f64` they have an order.
     #[test]
-    fn a_product_that_overflows_says_nothing() {
-        let mut found = Best::new(Sought { ceilings: vec![4e76], ..sought(1, 4) });
+    fn passages_whose_product_overflows_are_scored_exactly() {
+        let mut found = Best::new(Target { ceilings: vec![4e76], ..target(1, 4) });
         let passages = [2e38, 1.0, 3e38, 0.0, -2e38, 0.0, 1e38, 1e38];
         let vectors = Vectors { queries: &[2e38, -2e38], passages: &passages, ..PAIR };
         assert_eq!(found.search(vectors, 0), Ok(()));

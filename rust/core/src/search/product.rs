@@ -1,24 +1,26 @@
 /*!
-The product of two matrices of vectors, by the `gemm` crate: the one call that this house makes of it.
+The matrix product of a search, computed by the `gemm` crate.
 
-It was the fastest of those tried (`docs/benchmarks.md`), runs on one thread, so that every thread selects from the tile
-that it has just made, and needs no library beside the extension.
+Of the implementations compared in `docs/benchmarks.md` it was the fastest, and it needs no library besides the extension. It
+runs on one thread, so every thread selects from the tile that it has just computed, while the tile is in its cache.
 */
-#![allow(unsafe_code, reason = "a call that takes pointers")]
+#![allow(unsafe_code, reason = "gemm takes pointers and strides")]
 
-/// Scores of all of `left` with all of `right`, a row each of `left`, in some order of additions.
+/// Computes the dot products of every vector of `left` with every vector of `right`, one row per vector of `left`.
 ///
-/// Both are row-major vectors of `dimension` components; what of them is no whole vector is left out.
+/// Both are row-major vectors of `dimension` components; an incomplete last vector is ignored. The order of additions is
+/// unspecified.
 pub(crate) fn product(left: &[f32], right: &[f32], dimension: usize, scores: &mut Vec<f32>) {
     let rows = |vectors: &[f32]| vectors.len().checked_div(dimension).unwrap_or(0);
     let (m, n) = (rows(left), rows(right));
-    // What is there already is written over.
+    // The product overwrites whatever `scores` holds.
     scores.resize(m * n, 0.0);
     if scores.is_empty() {
         return;
     }
-    // SAFETY: the strides say that the three matrices are row-major (the second one transposed), of m x dimension,
-    // dimension x n and m x n elements, and that many there are; `scores` is written to and overlaps neither of the others.
+    // SAFETY: the strides describe row-major matrices, the second one transposed. `left` holds at least m * dimension
+    // elements, `right` at least n * dimension and `scores` exactly m * n, so every access is inside its slice. `scores` is
+    // borrowed mutably, so it overlaps neither of the others.
     unsafe {
         gemm::gemm(
             m,
@@ -47,12 +49,12 @@ pub(crate) fn product(left: &[f32], right: &[f32], dimension: usize, scores: &mu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::search::dot::{dot, norm, reach};
+    use crate::search::dot::{dot, norm, score_error};
     use proptest::prelude::*;
 
     proptest! {
         #[test]
-        fn every_score_is_within_reach(
+        fn every_product_is_within_the_error_bound(
             m in 0_usize..40, n in 0_usize..40, dimension in 1_usize..40, seed in prop::collection::vec(-1.0_f32..1.0, 97),
         ) {
             let vectors = |rows: usize, skip: usize| -> Vec<f32> {
@@ -64,7 +66,7 @@ mod tests {
             for (row, a) in left.chunks(dimension).enumerate() {
                 for (column, b) in right.chunks(dimension).enumerate() {
                     let distance = (f64::from(scores[row * n + column]) - dot(a, b)).abs();
-                    prop_assert!(distance <= reach(dimension, 0.0, norm(a), norm(b)));
+                    prop_assert!(distance <= score_error(dimension, 0.0, norm(a), norm(b)));
                 }
             }
         }

@@ -1,90 +1,96 @@
 /*!
-What a matrix product says of vectors, and what they score for certain.
+The vectors of a block, and the exact scores of the passages that the block's matrix product leaves in doubt.
 */
 
 use crate::error::Error;
-use crate::search::best_list::{Bounds, List, Scratch};
-use crate::search::dot::{Similarity, check_vectors, norm, reach};
+use crate::search::best_list::{BestList, QueryTarget, Scratch};
+use crate::search::dot::{Similarity, check_vectors, norm, score_error};
 use rayon::prelude::*;
 use std::borrow::Cow;
 
-/// The vectors that a block of scores is from.
+/// The vectors of the queries and of one block of passages.
 #[derive(Debug, Clone, Copy)]
 pub struct Vectors<'a> {
     /// Row-major vectors of all queries.
     pub queries: &'a [f32],
     /// Row-major vectors of the block's passages.
     pub passages: &'a [f32],
-    /// Components of one vector.
+    /// Number of components of a vector.
     pub dimension: usize,
-    /// How they are compared. The block is the product of vectors divided by their norms if by cosine.
+    /// How vectors are compared. For [`Similarity::Cosine`], the block is the product of unit vectors.
     pub similarity: Similarity,
-    /// Whether reported scores are rounded to `f32`, and ordered and compared as such.
+    /// Whether scores are rounded to `f32` before they are compared and reported.
     pub rounded: bool,
 }
 
-/// A block's vectors with all that is known of them.
-pub(crate) struct Rescored<'a> {
+/// The vectors of a block with their norms.
+pub(crate) struct Rescorer<'a> {
     vectors: Vectors<'a>,
+    /// Id of the first passage.
     first: i64,
-    /// Norms of the queries, and of the passages.
-    norms: (Vec<f64>, Vec<f64>),
+    query_norms: Vec<f64>,
+    passage_norms: Vec<f64>,
+    /// The largest norm of a passage.
     longest: f64,
 }
 
-impl<'a> Rescored<'a> {
-    /// Measures the vectors of so many queries and passages, the first of which is passage `first`.
-    pub(crate) fn of(vectors: Vectors<'a>, queries: usize, width: usize, first: i64) -> Result<Self, Error> {
+impl<'a> Rescorer<'a> {
+    /// Measures the vectors of `queries` queries and `width` passages, whose ids start with `first`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the arrays do not fit, [`Error::VectorNotFinite`] for a vector that cannot be scored.
+    pub(crate) fn new(vectors: Vectors<'a>, queries: usize, width: usize, first: i64) -> Result<Self, Error> {
         check_vectors(vectors.queries, vectors.dimension, queries)?;
         check_vectors(vectors.passages, vectors.dimension, width)?;
-        let of_queries = norms("query", vectors.queries, vectors.dimension, queries, 0)?;
-        let of_passages = norms("passage", vectors.passages, vectors.dimension, width, first as usize)?;
-        let longest = of_passages.iter().copied().fold(0.0, f64::max);
-        Ok(Self { vectors, first, norms: (of_queries, of_passages), longest })
+        let query_norms = norms("query", vectors.queries, vectors.dimension, queries, 0)?;
+        let passage_norms = norms("passage", vectors.passages, vectors.dimension, width, first as usize)?;
+        let longest = passage_norms.iter().copied().fold(0.0, f64::max);
+        Ok(Self { vectors, first, query_norms, passage_norms, longest })
     }
 
-    /// The queries and the passages whose product the block is.
+    /// Returns the two factors of the block's matrix product: the vectors, or unit vectors for the cosine.
     pub(crate) fn factors(&self) -> (Cow<'a, [f32]>, Cow<'a, [f32]>) {
         let Vectors { queries, passages, dimension, similarity, .. } = self.vectors;
         match similarity {
             Similarity::Dot => (Cow::Borrowed(queries), Cow::Borrowed(passages)),
             Similarity::Cosine => {
-                let (left, right) =
-                    (units(queries, dimension, &self.norms.0), units(passages, dimension, &self.norms.1));
+                let left = units(queries, dimension, &self.query_norms);
+                let right = units(passages, dimension, &self.passage_norms);
                 (Cow::Owned(left), Cow::Owned(right))
             }
         }
     }
 
-    /// Merges a query's scores of the passages from `start` of the block on.
+    /// Merges the products of a query with the passages from place `start` of the block on into `list`.
     #[inline]
     pub(crate) fn take(
         &self,
         query: usize,
-        list: &mut List,
-        bounds: Bounds<'_>,
+        list: &mut BestList,
+        target: QueryTarget<'_>,
         row: &[f32],
         start: usize,
         scratch: &mut Scratch,
     ) {
         let Vectors { queries, passages, dimension, similarity, rounded } = self.vectors;
-        let (vector, length) = (&queries[query * dimension..(query + 1) * dimension], self.norms.0[query]);
-        let reach = match similarity {
-            Similarity::Dot => reach(dimension, 0.0, length, self.longest),
-            Similarity::Cosine => reach(dimension, UNIT_ROUNDOFF, 1.0, 1.0),
+        let (vector, length) = (&queries[query * dimension..(query + 1) * dimension], self.query_norms[query]);
+        let error = match similarity {
+            Similarity::Dot => score_error(dimension, 0.0, length, self.longest),
+            Similarity::Cosine => score_error(dimension, UNIT_ROUNDOFF, 1.0, 1.0),
         };
-        list.take(bounds, row, self.first + start as i64, reach, scratch, |place| {
+        list.take(target, row, self.first + start as i64, error, scratch, |place| {
             let passage = start + place;
             let other = &passages[passage * dimension..(passage + 1) * dimension];
-            let score = similarity.score(vector, other, length, self.norms.1[passage]);
+            let score = similarity.score(vector, other, length, self.passage_norms[passage]);
             Some(if rounded { f64::from(score as f32) } else { score })
         });
     }
 }
 
-/// What a component may lose when its vector is divided by its norm: the quotient is rounded once, the norm before it.
+/// Bound on the relative error of a component of a unit vector: the norm and the quotient are each rounded once.
 const UNIT_ROUNDOFF: f64 = f32::EPSILON as f64;
 
+/// Divides every vector by its norm. A zero vector stays zero.
 fn units(vectors: &[f32], dimension: usize, norms: &[f64]) -> Vec<f32> {
     let mut units = vec![0.0; vectors.len()];
     let rows = units.par_chunks_exact_mut(dimension.max(1)).zip(vectors.par_chunks_exact(dimension.max(1)));
@@ -98,6 +104,7 @@ fn units(vectors: &[f32], dimension: usize, norms: &[f64]) -> Vec<f32> {
     units
 }
 
+/// Returns the norms of all vectors. `first` is added to the row in the error for a vector that is not finite.
 fn norms(what: &'static str, vectors: &[f32], dimension: usize, rows: usize, first: usize) -> Result<Vec<f64>, Error> {
     if dimension == 0 {
         return Ok(vec![0.0; rows]);

@@ -1,80 +1,94 @@
 /*!
-Which passages a search is for.
+What a search looks for: the best passages of each query within its bounds.
 */
 
 use crate::error::Error;
 use crate::input::layout::Layout;
-use crate::search::best_list::{Bounds, List};
+use crate::search::best_list::{BestList, QueryTarget};
 
-/// Which passages are looked for.
+/// What a search looks for, for all queries.
 #[derive(Debug, Clone)]
-pub struct Sought {
-    /// How many for each query.
+pub struct Target {
+    /// Number of passages to find per query.
     pub depth: usize,
-    /// Exclusive upper bound on each query's scores.
+    /// Exclusive upper bound on the scores of each query.
     pub ceilings: Vec<f64>,
     /// Inclusive lower bound on all scores.
     pub floor: f64,
-    /// Passages that each query must not be given, ascending; none for any if empty.
+    /// Ascending ids of the passages that each query must not get; empty if no query has any.
     pub excluded: Vec<Vec<i64>>,
-    /// How many of the best of all are kept besides, whatever the bounds.
+    /// Number of best passages per query to find in addition, regardless of bounds and exclusions.
     pub kept: usize,
 }
 
-/// One query's best within its bounds, and of all.
+/// The best passages of one query so far.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Lists {
-    pub(crate) within: List,
-    pub(crate) all: List,
+pub(crate) struct QueryBest {
+    pub(crate) within: BestList,
+    pub(crate) overall: BestList,
 }
 
-/// One of a query's lists.
+/// Which of a query's two lists of best passages is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Which {
-    /// Of the best within its bounds.
+pub enum Scope {
+    /// The best passages within the query's bounds.
     Within,
-    /// Of the best of all.
-    All,
+    /// The best passages regardless of bounds.
+    Overall,
 }
 
-impl Lists {
-    pub(crate) fn of(&mut self, which: Which) -> &mut List {
-        match which {
-            Which::Within => &mut self.within,
-            Which::All => &mut self.all,
+impl QueryBest {
+    pub(crate) fn list(&self, scope: Scope) -> &BestList {
+        match scope {
+            Scope::Within => &self.within,
+            Scope::Overall => &self.overall,
+        }
+    }
+
+    pub(crate) fn list_mut(&mut self, scope: Scope) -> &mut BestList {
+        match scope {
+            Scope::Within => &mut self.within,
+            Scope::Overall => &mut self.overall,
         }
     }
 }
 
-impl Sought {
-    /// Offers some passages to one query.
-    pub(crate) fn offer(&self, query: usize, lists: &mut Lists, mut take: impl FnMut(&mut List, Bounds<'_>)) {
-        for which in [Which::Within, Which::All] {
-            let bounds = self.bounds(query, which);
-            if bounds.depth > 0 {
-                take(lists.of(which), bounds);
+impl Target {
+    /// Passes each list of one query that is looked for to `take`, with its target.
+    pub(crate) fn offer(
+        &self,
+        query: usize,
+        lists: &mut QueryBest,
+        mut take: impl FnMut(&mut BestList, QueryTarget<'_>),
+    ) {
+        for scope in [Scope::Within, Scope::Overall] {
+            let target = self.of_query(query, scope);
+            if target.depth > 0 {
+                take(lists.list_mut(scope), target);
             }
         }
     }
 
-    /// What decides about one query's passages.
-    pub(crate) fn bounds(&self, query: usize, which: Which) -> Bounds<'_> {
-        match which {
-            Which::Within => Bounds {
+    /// Returns what is looked for, for one list of one query.
+    pub(crate) fn of_query(&self, query: usize, scope: Scope) -> QueryTarget<'_> {
+        match scope {
+            Scope::Within => QueryTarget {
                 depth: self.depth,
                 ceiling: self.ceilings[query],
                 floor: self.floor,
                 excluded: self.excluded.get(query).map_or(&[][..], Vec::as_slice),
             },
-            Which::All => Bounds { depth: self.kept, ceiling: f64::INFINITY, floor: f64::NEG_INFINITY, excluded: &[] },
+            Scope::Overall => {
+                QueryTarget { depth: self.kept, ceiling: f64::INFINITY, floor: f64::NEG_INFINITY, excluded: &[] }
+            }
         }
     }
 }
 
-/// Passages that queries must not be given, ascending, from rows of ids.
+/// Sorts rows of ids into the form of [`Target::excluded`].
 ///
 /// # Errors
-/// [`Error::Shape`] if the rows are not those of so many queries.
+/// [`Error::Shape`] if the number of rows is not `queries`.
 pub fn excluded(layout: Layout<'_>, ids: &[i64], queries: usize) -> Result<Vec<Vec<i64>>, Error> {
     layout.check("excluded", ids.len())?;
     if layout.rows() != queries {

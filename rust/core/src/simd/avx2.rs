@@ -1,43 +1,64 @@
 /*!
-Eight whole numbers in a register of AVX2.
+Vectors of eight lanes in one AVX2 register.
 
-SAFETY of every block: this type is only used in functions compiled for AVX2, which are only called once the processor is
-known to have it; loads and stores go to arrays of just the length they touch.
+The type system proves that the instructions exist: [`Avx2Token::detect`] is the only source of tokens, every constructor of
+[`Avx2`] takes a token, and no other code can reach the private fields. So wherever a token or a vector exists, the processor
+supports AVX2.
 */
-#![allow(unsafe_code, reason = "intrinsics of a processor feature that the caller has found")]
-#![allow(clippy::inline_always, reason = "what is inlined is compiled for the features of its caller")]
+#![allow(unsafe_code, reason = "the intrinsics are unsafe to call in code that is not compiled for AVX2")]
+#![allow(clippy::inline_always, reason = "inlined code is compiled for the instruction set of its caller")]
 
-use super::vector::{LANES, Vector};
-#[allow(clippy::wildcard_imports, reason = "all of them have names of their own")]
+use super::vector::{Kernel, LANES, Vector};
+#[allow(clippy::wildcard_imports, reason = "the names of intrinsics are unique")]
 use std::arch::x86_64::*;
 
+/// Proof that the processor supports AVX2.
+#[derive(Clone, Copy)]
+pub(crate) struct Avx2Token(());
+
+impl Avx2Token {
+    /// Returns a token if the processor supports AVX2.
+    #[inline(always)]
+    pub(crate) fn detect() -> Option<Self> {
+        std::arch::is_x86_feature_detected!("avx2").then_some(Self(()))
+    }
+
+    /// Runs a kernel that is compiled for AVX2.
+    #[inline(always)]
+    pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        // SAFETY: the token proves that the processor supports AVX2, the only feature that the function is compiled for.
+        unsafe { run_with_avx2(self, kernel) }
+    }
+}
+
+#[target_feature(enable = "avx2")]
+fn run_with_avx2<K: Kernel>(token: Avx2Token, kernel: K) -> K::Output {
+    kernel.run::<Avx2>(token)
+}
+
+/// Eight `i32` lanes, or a mask of eight lanes. Its existence proves that the processor supports AVX2.
 #[derive(Clone, Copy)]
 pub(crate) struct Avx2(__m256i);
 
 impl Vector for Avx2 {
+    type Token = Avx2Token;
+
     #[inline(always)]
-    fn load(lanes: [i32; LANES]) -> Self {
-        // SAFETY: see the module.
+    fn load(_: Avx2Token, lanes: [i32; LANES]) -> Self {
+        // SAFETY: the token proves AVX2. The load is unaligned and reads 32 bytes, which is the size of `lanes`.
         Self(unsafe { _mm256_loadu_si256(lanes.as_ptr().cast()) })
     }
 
     #[inline(always)]
-    fn store(self) -> [i32; LANES] {
-        let mut lanes = [0; LANES];
-        // SAFETY: see the module.
-        unsafe { _mm256_storeu_si256(lanes.as_mut_ptr().cast(), self.0) };
-        lanes
-    }
-
-    #[inline(always)]
-    fn columns(rows: &[f32], stride: usize) -> [Self; LANES] {
+    fn transpose(_: Avx2Token, rows: &[f32], stride: usize) -> [Self; LANES] {
         let last = stride.checked_mul(LANES - 1).and_then(|last| rows.get(last..));
         assert!(last.is_some_and(|last| last.len() >= LANES));
-        // SAFETY: see the module; the last row holds eight scores, as was checked, and no other ends later.
+        // SAFETY: the token proves AVX2. Each load is unaligned and reads the eight scores from `lane * stride` on. Those of
+        // the last row lie inside `rows`, as asserted, and the other rows start no later.
         unsafe {
             let row = |lane: usize| _mm256_loadu_ps(rows.as_ptr().add(lane * stride));
             let r = [row(0), row(1), row(2), row(3), row(4), row(5), row(6), row(7)];
-            // Pairs of rows, then fours, then eights.
+            // Interleaves pairs of rows, then fours, then all eight.
             let a = [
                 _mm256_unpacklo_ps(r[0], r[1]),
                 _mm256_unpackhi_ps(r[0], r[1]),
@@ -72,68 +93,77 @@ impl Vector for Avx2 {
     }
 
     #[inline(always)]
-    fn above(self, other: Self) -> Self {
-        // SAFETY: see the module.
+    fn store(self) -> [i32; LANES] {
+        let mut lanes = [0; LANES];
+        // SAFETY: `self` exists, so the processor supports AVX2. The store is unaligned and writes 32 bytes, which is the
+        // size of `lanes`.
+        unsafe { _mm256_storeu_si256(lanes.as_mut_ptr().cast(), self.0) };
+        lanes
+    }
+
+    #[inline(always)]
+    fn greater(self, other: Self) -> Self {
+        // SAFETY: `self` exists, so the processor supports AVX2.
         Self(unsafe { _mm256_cmpgt_epi32(self.0, other.0) })
     }
 
     #[inline(always)]
-    fn equals(self, other: Self) -> Self {
-        // SAFETY: see the module.
+    fn equal(self, other: Self) -> Self {
+        // SAFETY: `self` exists, so the processor supports AVX2.
         Self(unsafe { _mm256_cmpeq_epi32(self.0, other.0) })
     }
 
     #[inline(always)]
     fn negative(self) -> Self {
-        // SAFETY: see the module.
+        // SAFETY: `self` exists, so the processor supports AVX2.
         Self(unsafe { _mm256_srai_epi32::<31>(self.0) })
     }
 
     #[inline(always)]
     fn and(self, other: Self) -> Self {
-        // SAFETY: see the module.
+        // SAFETY: `self` exists, so the processor supports AVX2.
         Self(unsafe { _mm256_and_si256(self.0, other.0) })
     }
 
     #[inline(always)]
-    fn without(self, mask: Self) -> Self {
-        // SAFETY: see the module.
+    fn and_not(self, mask: Self) -> Self {
+        // SAFETY: `self` exists, so the processor supports AVX2.
         Self(unsafe { _mm256_andnot_si256(mask.0, self.0) })
     }
 
     #[inline(always)]
     fn or(self, other: Self) -> Self {
-        // SAFETY: see the module.
+        // SAFETY: `self` exists, so the processor supports AVX2.
         Self(unsafe { _mm256_or_si256(self.0, other.0) })
     }
 
     #[inline(always)]
     fn xor(self, other: Self) -> Self {
-        // SAFETY: see the module.
+        // SAFETY: `self` exists, so the processor supports AVX2.
         Self(unsafe { _mm256_xor_si256(self.0, other.0) })
     }
 
     #[inline(always)]
     fn max(self, other: Self) -> Self {
-        // SAFETY: see the module.
+        // SAFETY: `self` exists, so the processor supports AVX2.
         Self(unsafe { _mm256_max_epi32(self.0, other.0) })
     }
 
     #[inline(always)]
     fn min(self, other: Self) -> Self {
-        // SAFETY: see the module.
+        // SAFETY: `self` exists, so the processor supports AVX2.
         Self(unsafe { _mm256_min_epi32(self.0, other.0) })
     }
 
     #[inline(always)]
-    fn or_else(self, mask: Self, other: Self) -> Self {
-        // SAFETY: see the module.
+    fn blend(self, mask: Self, other: Self) -> Self {
+        // SAFETY: `self` exists, so the processor supports AVX2.
         Self(unsafe { _mm256_blendv_epi8(other.0, self.0, mask.0) })
     }
 
     #[inline(always)]
-    fn count(self, mask: Self) -> Self {
-        // SAFETY: see the module.
+    fn increment(self, mask: Self) -> Self {
+        // SAFETY: `self` exists, so the processor supports AVX2.
         Self(unsafe { _mm256_sub_epi32(self.0, mask.0) })
     }
 }

@@ -1,27 +1,29 @@
 /*!
-Eight whole numbers in two registers of NEON.
+Vectors of eight lanes in two NEON registers.
 
-SAFETY of every block: every 64-bit ARM processor has NEON; loads and stores go to arrays of just the length they touch.
+This file is only compiled if the build's target includes NEON (`target_feature = "neon"`), so every processor that runs it
+supports the intrinsics. Its token is therefore `()`.
 */
-#![allow(unsafe_code, reason = "intrinsics of a processor feature that the target has")]
-#![allow(clippy::inline_always, reason = "what is inlined is compiled for the features of its caller")]
+#![allow(unsafe_code, reason = "the intrinsics are unsafe to call although the target has NEON")]
+#![allow(clippy::inline_always, reason = "inlined code is compiled for the instruction set of its caller")]
 
 use super::vector::{LANES, Vector};
-#[allow(clippy::wildcard_imports, reason = "all of them have names of their own")]
+#[allow(clippy::wildcard_imports, reason = "the names of intrinsics are unique")]
 use std::arch::aarch64::*;
 
-/// Lanes of a register.
+/// Number of lanes of one register.
 const HALF: usize = LANES / 2;
 
+/// Eight `i32` lanes, or a mask of eight lanes.
 #[derive(Clone, Copy)]
 pub(crate) struct Neon([int32x4_t; 2]);
 
-/// Four columns of four rows.
+/// Transposes a block of four by four.
 #[inline(always)]
-fn turn(rows: [int32x4_t; HALF]) -> [int32x4_t; HALF] {
-    // SAFETY: see the module.
+fn transpose_four(rows: [int32x4_t; HALF]) -> [int32x4_t; HALF] {
+    // SAFETY: the target has NEON.
     unsafe {
-        // Pairs of rows, then fours.
+        // Interleaves pairs of rows, then all four.
         let even = vreinterpretq_s64_s32(vtrn1q_s32(rows[0], rows[1]));
         let odd = vreinterpretq_s64_s32(vtrn2q_s32(rows[0], rows[1]));
         let other_even = vreinterpretq_s64_s32(vtrn1q_s32(rows[2], rows[3]));
@@ -36,31 +38,23 @@ fn turn(rows: [int32x4_t; HALF]) -> [int32x4_t; HALF] {
 }
 
 impl Vector for Neon {
+    type Token = ();
+
     #[inline(always)]
-    fn load(lanes: [i32; LANES]) -> Self {
-        // SAFETY: see the module.
-        Self(unsafe { [vld1q_s32(lanes.as_ptr()), vld1q_s32(lanes[HALF..].as_ptr())] })
+    fn load((): (), lanes: [i32; LANES]) -> Self {
+        let (low, high) = lanes.split_at(HALF);
+        // SAFETY: the target has NEON. Each load reads four numbers, which is the length of each half.
+        Self(unsafe { [vld1q_s32(low.as_ptr()), vld1q_s32(high.as_ptr())] })
     }
 
     #[inline(always)]
-    fn store(self) -> [i32; LANES] {
-        let mut lanes = [0; LANES];
-        let (low, high) = lanes.split_at_mut(HALF);
-        // SAFETY: see the module.
-        unsafe {
-            vst1q_s32(low.as_mut_ptr(), self.0[0]);
-            vst1q_s32(high.as_mut_ptr(), self.0[1]);
-        }
-        lanes
-    }
-
-    #[inline(always)]
-    fn columns(rows: &[f32], stride: usize) -> [Self; LANES] {
+    fn transpose((): (), rows: &[f32], stride: usize) -> [Self; LANES] {
         let last = stride.checked_mul(LANES - 1).and_then(|last| rows.get(last..));
         assert!(last.is_some_and(|last| last.len() >= LANES));
         let four = |first: usize, column: usize| {
-            // SAFETY: the last row holds eight scores, as was checked, and no other ends later.
-            turn([0, 1, 2, 3].map(|row| unsafe {
+            // SAFETY: the target has NEON. Each load reads four scores of a row, in columns 0 to 3 or 4 to 7. Those of the last
+            // row lie inside `rows`, as asserted, and the other rows start no later.
+            transpose_four([0, 1, 2, 3].map(|row| unsafe {
                 vreinterpretq_s32_f32(vld1q_f32(rows.as_ptr().add((first + row) * stride + column)))
             }))
         };
@@ -69,8 +63,20 @@ impl Vector for Neon {
     }
 
     #[inline(always)]
-    fn above(self, other: Self) -> Self {
-        // SAFETY: see the module.
+    fn store(self) -> [i32; LANES] {
+        let mut lanes = [0; LANES];
+        let (low, high) = lanes.split_at_mut(HALF);
+        // SAFETY: the target has NEON. Each store writes four numbers, which is the length of each half.
+        unsafe {
+            vst1q_s32(low.as_mut_ptr(), self.0[0]);
+            vst1q_s32(high.as_mut_ptr(), self.0[1]);
+        }
+        lanes
+    }
+
+    #[inline(always)]
+    fn greater(self, other: Self) -> Self {
+        // SAFETY: the target has NEON.
         Self(unsafe {
             [
                 vreinterpretq_s32_u32(vcgtq_s32(self.0[0], other.0[0])),
@@ -80,8 +86,8 @@ impl Vector for Neon {
     }
 
     #[inline(always)]
-    fn equals(self, other: Self) -> Self {
-        // SAFETY: see the module.
+    fn equal(self, other: Self) -> Self {
+        // SAFETY: the target has NEON.
         Self(unsafe {
             [
                 vreinterpretq_s32_u32(vceqq_s32(self.0[0], other.0[0])),
@@ -92,49 +98,49 @@ impl Vector for Neon {
 
     #[inline(always)]
     fn negative(self) -> Self {
-        // SAFETY: see the module.
+        // SAFETY: the target has NEON.
         Self(unsafe { [vshrq_n_s32::<31>(self.0[0]), vshrq_n_s32::<31>(self.0[1])] })
     }
 
     #[inline(always)]
     fn and(self, other: Self) -> Self {
-        // SAFETY: see the module.
+        // SAFETY: the target has NEON.
         Self(unsafe { [vandq_s32(self.0[0], other.0[0]), vandq_s32(self.0[1], other.0[1])] })
     }
 
     #[inline(always)]
-    fn without(self, mask: Self) -> Self {
-        // SAFETY: see the module.
+    fn and_not(self, mask: Self) -> Self {
+        // SAFETY: the target has NEON.
         Self(unsafe { [vbicq_s32(self.0[0], mask.0[0]), vbicq_s32(self.0[1], mask.0[1])] })
     }
 
     #[inline(always)]
     fn or(self, other: Self) -> Self {
-        // SAFETY: see the module.
+        // SAFETY: the target has NEON.
         Self(unsafe { [vorrq_s32(self.0[0], other.0[0]), vorrq_s32(self.0[1], other.0[1])] })
     }
 
     #[inline(always)]
     fn xor(self, other: Self) -> Self {
-        // SAFETY: see the module.
+        // SAFETY: the target has NEON.
         Self(unsafe { [veorq_s32(self.0[0], other.0[0]), veorq_s32(self.0[1], other.0[1])] })
     }
 
     #[inline(always)]
     fn max(self, other: Self) -> Self {
-        // SAFETY: see the module.
+        // SAFETY: the target has NEON.
         Self(unsafe { [vmaxq_s32(self.0[0], other.0[0]), vmaxq_s32(self.0[1], other.0[1])] })
     }
 
     #[inline(always)]
     fn min(self, other: Self) -> Self {
-        // SAFETY: see the module.
+        // SAFETY: the target has NEON.
         Self(unsafe { [vminq_s32(self.0[0], other.0[0]), vminq_s32(self.0[1], other.0[1])] })
     }
 
     #[inline(always)]
-    fn or_else(self, mask: Self, other: Self) -> Self {
-        // SAFETY: see the module.
+    fn blend(self, mask: Self, other: Self) -> Self {
+        // SAFETY: the target has NEON.
         Self(unsafe {
             [
                 vbslq_s32(vreinterpretq_u32_s32(mask.0[0]), self.0[0], other.0[0]),
@@ -144,8 +150,8 @@ impl Vector for Neon {
     }
 
     #[inline(always)]
-    fn count(self, mask: Self) -> Self {
-        // SAFETY: see the module.
+    fn increment(self, mask: Self) -> Self {
+        // SAFETY: the target has NEON.
         Self(unsafe { [vsubq_s32(self.0[0], mask.0[0]), vsubq_s32(self.0[1], mask.0[1])] })
     }
 }

@@ -1,51 +1,89 @@
 /*!
-Eight whole numbers at once: the few operations that the sorting [`network`](crate::lanes::network) is written in.
+The operations on vectors that kernels are written in, and their portable implementation on arrays.
 
-Written once over this trait, compiled for AVX2, for NEON, and for arrays, which compilers turn into whatever vectors a
-target has. A mask is a vector of bits, all set or all clear in each lane.
+Kernels are written once over [`Vector`]. It is implemented for AVX2, for NEON and for arrays, which compilers translate to
+the vectors of the target. A mask is a vector whose lanes have all bits set or all bits clear.
 */
-#![allow(clippy::inline_always, reason = "what is inlined is compiled for the features of its caller")]
+#![allow(clippy::inline_always, reason = "inlined code is compiled for the instruction set of its caller")]
 
-/// Lanes of a vector.
+/// Number of lanes of a vector.
 pub(crate) const LANES: usize = 8;
 
-/// Eight `i32`, or eight masks.
+/// Code that is compiled once for each instruction set.
+///
+/// `run` must be `#[inline(always)]`, and must not leave its work to closures that are not inlined: a function that is
+/// compiled on its own does not use the instruction set of its caller.
+pub(crate) trait Kernel {
+    type Output;
+
+    fn run<V: Vector>(self, token: V::Token) -> Self::Output;
+}
+
+/// Eight `i32` lanes, or a mask of eight lanes.
+///
+/// A vector can only be made from a token, and a token only exists on a processor that supports the vector's instructions.
+/// All methods are therefore safe.
 pub(crate) trait Vector: Copy {
-    fn load(lanes: [i32; LANES]) -> Self;
-    fn store(self) -> [i32; LANES];
-    /// The bits of eight columns of eight rows that begin `stride` scores apart.
+    /// Proof that the processor supports the instructions of this vector.
+    type Token: Copy;
+
+    fn load(token: Self::Token, lanes: [i32; LANES]) -> Self;
+
+    /// Reads the bits of a block of eight by eight scores and transposes it: `rows` are `stride` scores apart, and each of
+    /// the returned vectors is a column with one lane per row.
     ///
     /// # Panics
     /// If the last row ends before its eighth score.
-    fn columns(rows: &[f32], stride: usize) -> [Self; LANES];
-    /// Where a lane is larger than the other's.
-    fn above(self, other: Self) -> Self;
-    /// Where a lane is the same as the other's.
-    fn equals(self, other: Self) -> Self;
-    /// A mask of the negative lanes.
-    fn negative(self) -> Self;
-    fn and(self, other: Self) -> Self;
-    /// This vector's bits that are not in the mask.
-    fn without(self, mask: Self) -> Self;
-    fn or(self, other: Self) -> Self;
-    fn xor(self, other: Self) -> Self;
-    fn max(self, other: Self) -> Self;
-    fn min(self, other: Self) -> Self;
-    /// This vector's lanes where the mask is set, the other's elsewhere.
-    fn or_else(self, mask: Self, other: Self) -> Self;
-    /// Counters with one more where the mask is set.
-    fn count(self, mask: Self) -> Self;
+    fn transpose(token: Self::Token, rows: &[f32], stride: usize) -> [Self; LANES];
 
+    /// Returns a vector with the same value in all lanes.
     #[inline(always)]
-    fn splat(value: i32) -> Self {
-        Self::load([value; LANES])
+    fn splat(token: Self::Token, value: i32) -> Self {
+        Self::load(token, [value; LANES])
     }
+
+    fn store(self) -> [i32; LANES];
+
+    /// Returns the mask of the lanes that are greater than those of `other`.
+    fn greater(self, other: Self) -> Self;
+
+    /// Returns the mask of the lanes that are equal to those of `other`.
+    fn equal(self, other: Self) -> Self;
+
+    /// Returns the mask of the negative lanes.
+    fn negative(self) -> Self;
+
+    fn and(self, other: Self) -> Self;
+
+    /// Returns the bits of this vector that are clear in `mask`.
+    fn and_not(self, mask: Self) -> Self;
+
+    fn or(self, other: Self) -> Self;
+
+    fn xor(self, other: Self) -> Self;
+
+    fn max(self, other: Self) -> Self;
+
+    fn min(self, other: Self) -> Self;
+
+    /// Returns the lanes of this vector where `mask` is set, and those of `other` elsewhere.
+    fn blend(self, mask: Self, other: Self) -> Self;
+
+    /// Adds one to the lanes where `mask` is set.
+    fn increment(self, mask: Self) -> Self;
 }
 
 impl Vector for [i32; LANES] {
+    type Token = ();
+
     #[inline(always)]
-    fn load(lanes: [i32; LANES]) -> Self {
+    fn load((): (), lanes: [i32; LANES]) -> Self {
         lanes
+    }
+
+    #[inline(always)]
+    fn transpose((): (), rows: &[f32], stride: usize) -> [Self; LANES] {
+        std::array::from_fn(|column| std::array::from_fn(|lane| rows[lane * stride + column].to_bits() as i32))
     }
 
     #[inline(always)]
@@ -54,17 +92,12 @@ impl Vector for [i32; LANES] {
     }
 
     #[inline(always)]
-    fn columns(rows: &[f32], stride: usize) -> [Self; LANES] {
-        std::array::from_fn(|column| std::array::from_fn(|lane| rows[lane * stride + column].to_bits() as i32))
-    }
-
-    #[inline(always)]
-    fn above(self, other: Self) -> Self {
+    fn greater(self, other: Self) -> Self {
         std::array::from_fn(|lane| -i32::from(self[lane] > other[lane]))
     }
 
     #[inline(always)]
-    fn equals(self, other: Self) -> Self {
+    fn equal(self, other: Self) -> Self {
         std::array::from_fn(|lane| -i32::from(self[lane] == other[lane]))
     }
 
@@ -79,7 +112,7 @@ impl Vector for [i32; LANES] {
     }
 
     #[inline(always)]
-    fn without(self, mask: Self) -> Self {
+    fn and_not(self, mask: Self) -> Self {
         std::array::from_fn(|lane| self[lane] & !mask[lane])
     }
 
@@ -104,12 +137,12 @@ impl Vector for [i32; LANES] {
     }
 
     #[inline(always)]
-    fn or_else(self, mask: Self, other: Self) -> Self {
+    fn blend(self, mask: Self, other: Self) -> Self {
         std::array::from_fn(|lane| (self[lane] & mask[lane]) | (other[lane] & !mask[lane]))
     }
 
     #[inline(always)]
-    fn count(self, mask: Self) -> Self {
+    fn increment(self, mask: Self) -> Self {
         std::array::from_fn(|lane| self[lane].wrapping_sub(mask[lane]))
     }
 }

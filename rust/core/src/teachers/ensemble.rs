@@ -1,76 +1,77 @@
 /*!
-Several teachers' negatives as one: the ensembles of NV-Retriever (arXiv 2407.15831, Table 2).
+Combines the negatives of several teachers: the ensembles of NV-Retriever (arXiv 2407.15831, Table 2).
 
-Teachers come in the order of their accuracy, best first. *Cross*: one teacher a query gives all. *Intra*: the teachers
-take turns, each giving its best passage that it has not given yet. Rows are independent, and the teacher of a query is
-drawn by the hash of its key, so the result is the same for any number of threads and any order of rows.
+Teachers are ordered by accuracy, best first. A *cross* ensemble takes all negatives of a query from one teacher, drawn at
+random. An *intra* ensemble takes them from all teachers in turn. Rows are independent, and the draw depends only on the
+query's key, so the result depends neither on the number of threads nor on the order of rows.
 */
 
 use crate::audit::{Counts, REASONS, Reason};
 use crate::error::Error;
-use crate::input::layout::Stored;
-use crate::teachers::agreement::Lists;
-use crate::teachers::round_robin::{Duplicates, Given, Turns, draw};
+use crate::input::score::Stored;
+use crate::teachers::lists::TeacherLists;
+use crate::teachers::round_robin::{Duplicates, Pick, RoundRobin, draw_teacher};
 use rayon::iter::repeat_n;
 use rayon::prelude::*;
 
+/// Number of rows of one task.
 const TASK_ROWS: usize = 4096;
 
-/// How teachers are put together.
+/// How the negatives of several teachers are combined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum How {
-    /// One teacher, drawn for each query, gives all.
+    /// All negatives of a query come from one teacher, drawn at random.
     Cross {
-        /// Changes the draws.
+        /// Seed of the random draws.
         seed: u64,
     },
-    /// The teachers take turns.
+    /// The teachers give their negatives in turn.
     Intra(Duplicates),
 }
 
-/// What one teacher has mined.
+/// The negatives of one teacher.
 #[derive(Debug, Clone, Copy)]
 pub struct Teacher<'a, T> {
-    /// Its negatives.
-    pub lists: Lists<'a>,
-    /// A score for each id.
+    /// Their ids.
+    pub lists: TeacherLists<'a>,
+    /// The score of each id.
     pub scores: &'a [T],
-    /// A rank for each id.
+    /// The rank of each id.
     pub ranks: Option<&'a [i64]>,
-    /// What the scores of each row are strictly below.
+    /// The ceiling of each row, which all its scores are below.
     pub ceilings: &'a [f64],
 }
 
-/// The negatives of an ensemble, `n` a row, and the account of what its teachers offered.
+/// The negatives of an ensemble, and the account of all passages that its teachers offered.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ensemble<T> {
-    /// Ids, -1 where short.
+    /// Ids, `n` per row; -1 after the last.
     pub ids: Vec<i64>,
-    /// The scores by the teachers that gave them, NaN where short.
+    /// Scores by the teachers that gave the ids; NaN after the last.
     pub scores: Vec<T>,
-    /// Which teacher gave each, -1 where short.
+    /// Numbers of the teachers that gave the ids; -1 after the last.
     pub teachers: Vec<i64>,
-    /// Ranks by those teachers, 0 where short; none unless all teachers have ranks.
+    /// Ranks by those teachers; 0 after the last. `None` unless all teachers have ranks.
     pub ranks: Option<Vec<i64>>,
-    /// Negatives of each row.
+    /// Number of negatives of each row.
     pub counts: Vec<i64>,
-    /// The ceiling of the one teacher, or the highest one of all; NaN where there is none.
+    /// The ceiling of the drawn teacher, or the highest ceiling of all teachers; NaN if there is none.
     pub ceilings: Vec<f64>,
-    /// Passages that the teachers offered, each as often as it was offered.
+    /// Number of passages that the teachers offered. A passage counts once per teacher.
     pub candidates: Vec<i64>,
-    /// Offered passages that were not given, in the order of [`REASONS`].
+    /// Number of offered passages that were not taken, one column per reason in the order of [`REASONS`].
     pub rejected: Vec<i64>,
 }
 
-/// Puts together at most `n` negatives a row. `keys` are those of the rows' queries.
+/// Combines the negatives of several teachers into at most `n` per row. `keys` are the keys of the queries.
 ///
-/// An offered passage that is not given is a duplicate if another teacher's copy is, else it was not sampled.
+/// An offered passage that is not taken counts as a duplicate if another teacher's copy is taken, and else as not sampled.
 ///
 /// # Complexity
-/// O(n) for every offered passage: lists are short, and comparing them beats hashing.
+/// O(n) per offered passage. For short lists, comparisons are faster than hashing.
 ///
 /// # Errors
-/// [`Error::Shape`] for arrays that do not fit each other, [`Error::Memory`] for a result that is too large.
+/// [`Error::Shape`] if the arrays do not fit each other, [`Error::Memory`] if the result does not fit into memory.
 pub fn ensemble<T: Stored>(
     teachers: &[Teacher<'_, T>],
     keys: &[u64],
@@ -89,58 +90,58 @@ pub fn ensemble<T: Stored>(
         }
     }
     let ranked = !teachers.is_empty() && teachers.iter().all(|teacher| teacher.ranks.is_some());
-    let room = Error::Memory { rows, n };
-    let wide = rows.checked_mul(n).ok_or_else(|| room.clone())?;
+    let out_of_memory = Error::Memory { rows, n };
+    let cells = rows.checked_mul(n).ok_or_else(|| out_of_memory.clone())?;
     let mut result = Ensemble {
-        ids: filled(-1, wide, &room)?,
-        scores: filled(T::MISSING, wide, &room)?,
-        teachers: filled(-1, wide, &room)?,
-        ranks: if ranked { Some(filled(0, wide, &room)?) } else { None },
-        counts: filled(0, rows, &room)?,
-        ceilings: filled(f64::NAN, rows, &room)?,
-        candidates: filled(0, rows, &room)?,
-        rejected: filled(0, rows * REASONS.len(), &room)?,
+        ids: filled(-1, cells, &out_of_memory)?,
+        scores: filled(T::MISSING, cells, &out_of_memory)?,
+        teachers: filled(-1, cells, &out_of_memory)?,
+        ranks: if ranked { Some(filled(0, cells, &out_of_memory)?) } else { None },
+        counts: filled(0, rows, &out_of_memory)?,
+        ceilings: filled(f64::NAN, rows, &out_of_memory)?,
+        candidates: filled(0, rows, &out_of_memory)?,
+        rejected: filled(0, rows * REASONS.len(), &out_of_memory)?,
     };
-    if wide > 0 {
-        let scratch = || (Turns::default(), Vec::new());
-        result.parts(n).into_par_iter().enumerate().for_each_init(scratch, |(turns, offered), (task, mut part)| {
+    if cells > 0 {
+        let scratch = || (RoundRobin::default(), Vec::new());
+        result.parts(n).into_par_iter().enumerate().for_each_init(scratch, |(robin, offered), (task, mut part)| {
             for row in 0..part.counts.len() {
                 let whole = task * TASK_ROWS + row;
                 offered.clear();
                 offered.extend(teachers.iter().map(|teacher| teacher.lists.row(whole)));
-                let (given, ceiling) = match how {
+                let (picks, ceiling) = match how {
                     How::Cross { seed } => {
-                        let drawn = draw(seed, keys[whole], teachers.len());
+                        let drawn = draw_teacher(seed, keys[whole], teachers.len());
                         let ceiling = teachers.get(drawn).map_or(f64::NAN, |teacher| teacher.ceilings[whole]);
-                        (turns.cross(offered, n, drawn), ceiling)
+                        (robin.cross(offered, n, drawn), ceiling)
                     }
                     How::Intra(duplicates) => {
                         let ceilings = teachers.iter().map(|teacher| teacher.ceilings[whole]);
-                        // f64::max passes NaN over.
-                        (turns.intra(offered, n, duplicates), ceilings.fold(f64::NAN, f64::max))
+                        // f64::max ignores NaN.
+                        (robin.intra(offered, n, duplicates), ceilings.fold(f64::NAN, f64::max))
                     }
                 };
                 part.ceilings[row] = ceiling;
-                part.fill(teachers, row, whole, offered, given);
+                part.fill(teachers, row, whole, offered, picks);
             }
         });
     }
     Ok(result)
 }
 
-/// As `vec![value; len]`, by all threads; a lack of memory is an error and not the end of the process.
-fn filled<T: Copy + Send + Sync>(value: T, len: usize, room: &Error) -> Result<Vec<T>, Error> {
+/// Returns `vec![value; len]`, written by all threads, or the error `out_of_memory` instead of aborting the process.
+fn filled<T: Copy + Send + Sync>(value: T, len: usize, out_of_memory: &Error) -> Result<Vec<T>, Error> {
     let mut values = Vec::new();
-    values.try_reserve_exact(len).map_err(|_| room.clone())?;
+    values.try_reserve_exact(len).map_err(|_| out_of_memory.clone())?;
     repeat_n(value, len).collect_into_vec(&mut values);
     Ok(values)
 }
 
 impl<T: Stored> Ensemble<T> {
-    /// The rows in parts that threads can write side by side.
+    /// Divides the rows into parts that threads can write at the same time.
     fn parts(&mut self, n: usize) -> Vec<Part<'_, T>> {
-        let wide = TASK_ROWS.saturating_mul(n);
-        let mut ranks = self.ranks.as_deref_mut().unwrap_or_default().chunks_mut(wide);
+        let cells = TASK_ROWS.saturating_mul(n);
+        let mut ranks = self.ranks.as_deref_mut().unwrap_or_default().chunks_mut(cells);
         let narrow = self
             .counts
             .chunks_mut(TASK_ROWS)
@@ -148,9 +149,9 @@ impl<T: Stored> Ensemble<T> {
             .zip(self.candidates.chunks_mut(TASK_ROWS))
             .zip(self.rejected.chunks_mut(TASK_ROWS * REASONS.len()));
         self.ids
-            .chunks_mut(wide)
-            .zip(self.scores.chunks_mut(wide))
-            .zip(self.teachers.chunks_mut(wide))
+            .chunks_mut(cells)
+            .zip(self.scores.chunks_mut(cells))
+            .zip(self.teachers.chunks_mut(cells))
             .zip(narrow)
             .map(|(((ids, scores), teachers), (((counts, ceilings), candidates), rejected))| {
                 let ranks = ranks.next().unwrap_or_default();
@@ -174,10 +175,10 @@ struct Part<'a, T> {
 }
 
 impl<T: Stored> Part<'_, T> {
-    /// Fills row `row` of this part, which is row `whole` of the arrays.
-    fn fill(&mut self, teachers: &[Teacher<'_, T>], row: usize, whole: usize, offered: &[&[i64]], given: &[Given]) {
+    /// Writes row `row` of this part, which is row `whole` of the arrays.
+    fn fill(&mut self, teachers: &[Teacher<'_, T>], row: usize, whole: usize, offered: &[&[i64]], picks: &[Pick]) {
         let first = row * self.n;
-        for (slot, &Given { teacher: number, place, id }) in (first..).zip(given) {
+        for (slot, &Pick { teacher: number, place, id }) in (first..).zip(picks) {
             let teacher = &teachers[number];
             let cell = whole * teacher.lists.n + place;
             self.ids[slot] = id;
@@ -188,13 +189,13 @@ impl<T: Stored> Part<'_, T> {
             }
         }
         let all: usize = offered.iter().map(|list| list.len()).sum();
-        // All copies of what was given, of which those that were given are no duplicates.
-        let chosen = &self.ids[first..first + given.len()];
-        let copies = offered.iter().copied().flatten().filter(|id| chosen.contains(id)).count();
+        // All offered copies of the passages that were taken. The ones that were taken themselves are not duplicates.
+        let taken = &self.ids[first..first + picks.len()];
+        let copies = offered.iter().copied().flatten().filter(|id| taken.contains(id)).count();
         let mut counts = Counts::default();
-        counts.add(Reason::Duplicate, copies - given.len());
+        counts.add(Reason::Duplicate, copies - picks.len());
         counts.add(Reason::NotSampled, all - copies);
-        self.counts[row] = given.len() as i64;
+        self.counts[row] = picks.len() as i64;
         self.candidates[row] = all as i64;
         let rejected = &mut self.rejected[row * REASONS.len()..(row + 1) * REASONS.len()];
         for (slot, &count) in rejected.iter_mut().zip(counts.as_array()) {
@@ -211,10 +212,10 @@ mod tests {
 
     const N: usize = 5;
 
-    /// What was given, as (id, teacher).
+    /// The negatives taken, as (id, teacher).
     type Pairs = Vec<(i64, i64)>;
 
-    /// One query's lists put together.
+    /// Combines the lists of one query.
     fn run(lists: &[Vec<i64>], how: How, n: usize, key: u64) -> Result<(Ensemble<f32>, Pairs), Error> {
         let cells: Vec<_> = lists
             .iter()
@@ -227,7 +228,7 @@ mod tests {
         let teachers: Vec<_> = cells
             .iter()
             .map(|(ids, scores, counts)| Teacher {
-                lists: Lists { n: N, ids, counts },
+                lists: TeacherLists { n: N, ids, counts },
                 scores,
                 ranks: Some(ids),
                 ceilings: &[9.0],
@@ -241,7 +242,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn turns_equal_their_twin(
+        fn ensembles_equal_the_naive_implementation(
             lists in prop::collection::vec(prop::collection::vec(0_i64..9, 0..=N), 1..5),
             n in 1_usize..12,
             key: u64,
@@ -252,7 +253,7 @@ mod tests {
                 let expected = match how {
                     How::Intra(duplicates) => in_turns_naive(&lists, n, duplicates),
                     How::Cross { seed } => {
-                        let teacher = draw(seed, key, lists.len());
+                        let teacher = draw_teacher(seed, key, lists.len());
                         lists[teacher].iter().take(n).map(|id| (*id, teacher as i64)).collect()
                     }
                 };
@@ -271,8 +272,8 @@ mod tests {
     }
 
     #[test]
-    fn arrays_that_do_not_fit_are_refused() {
-        let lists = Lists { n: 1, ids: &[1], counts: &[1] };
+    fn arrays_of_different_shapes_are_refused() {
+        let lists = TeacherLists { n: 1, ids: &[1], counts: &[1] };
         let fits = Teacher { lists, scores: &[0.5_f32], ranks: None, ceilings: &[1.0] };
         let refused = |teacher| {
             let outcome = ensemble(&[teacher], &[0], How::Intra(Duplicates::Keep), 1);
@@ -282,7 +283,7 @@ mod tests {
         assert!(refused(Teacher { scores: &[], ..fits }));
         assert!(refused(Teacher { ranks: Some(&[]), ..fits }));
         assert!(refused(Teacher { ceilings: &[], ..fits }));
-        assert!(refused(Teacher { lists: Lists { n: 2, ..lists }, ..fits }));
+        assert!(refused(Teacher { lists: TeacherLists { n: 2, ..lists }, ..fits }));
         let huge = ensemble(&[fits], &[0], How::Intra(Duplicates::Keep), usize::MAX);
         assert!(matches!(huge, Err(Error::Memory { .. })));
     }

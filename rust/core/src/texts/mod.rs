@@ -1,2 +1,6 @@
+/*!
+Texts as sets of word shingles.
+*/
+
 pub(crate) mod shingle_index;
 pub(crate) mod shingles;

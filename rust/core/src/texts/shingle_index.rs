@@ -1,28 +1,31 @@
 /*!
-Sets of shingles, and whether another set is near one of them.
+An index of sets of shingles, which finds out whether another set is similar to one of them.
 
-An index from shingle to the sets that hold it, by open addressing with linear probing: only sets that have something in
-common are ever met.
+A hash table with open addressing and linear probing maps each shingle to the sets that contain it, so a set is only compared
+with sets that share a shingle with it.
 */
 
 use crate::hash::mix;
 
-/// The end of a chain of postings.
+/// Ends a chain of postings.
 const END: usize = usize::MAX;
 
-/// Some sets of distinct hashes. Memory is kept when it is reset.
+/// An index of sets of distinct hashes. A reset keeps its memory.
 #[derive(Debug, Default)]
-pub(crate) struct Overlaps {
-    /// A power of two of them, at most half of them taken.
+pub(crate) struct ShingleIndex {
+    /// The hash table. Its size is a power of two, and at most half of the slots are in use.
     slots: Vec<Slot>,
-    /// Slots with an earlier stamp count as empty, so nothing has to be cleared.
+    /// Number of resets. A slot with an earlier stamp counts as empty, so no slot has to be cleared.
     stamp: u64,
-    taken: usize,
+    /// Number of slots in use.
+    used: usize,
+    /// One posting per set and hash.
     postings: Vec<Posting>,
-    /// The size of each set.
+    /// Size of each set.
     sizes: Vec<usize>,
-    /// What each set has in common with the one asked about; all zero between two questions.
+    /// Number of hashes that each set shares with the set in question; all zero between two questions.
     common: Vec<usize>,
+    /// Sets that share a hash with the set in question.
     met: Vec<usize>,
 }
 
@@ -30,22 +33,22 @@ pub(crate) struct Overlaps {
 struct Slot {
     hash: u64,
     stamp: u64,
-    /// The last posting of the hash.
+    /// The latest posting of the hash.
     last: usize,
 }
 
-/// One set that holds a hash, and the posting of the set before.
+/// A set that contains a hash, and the previous posting of the hash.
 #[derive(Debug, Clone, Copy)]
 struct Posting {
     set: usize,
     previous: usize,
 }
 
-impl Overlaps {
-    /// Forgets all sets.
+impl ShingleIndex {
+    /// Removes all sets.
     pub(crate) fn reset(&mut self) {
         self.stamp += 1;
-        self.taken = 0;
+        self.used = 0;
         self.postings.clear();
         self.sizes.clear();
         self.common.clear();
@@ -62,16 +65,16 @@ impl Overlaps {
             let slot = &mut self.slots[at];
             if slot.stamp != self.stamp {
                 *slot = Slot { hash, stamp: self.stamp, last: END };
-                self.taken += 1;
+                self.used += 1;
             }
             self.postings.push(Posting { set, previous: slot.last });
             slot.last = self.postings.len() - 1;
         }
     }
 
-    /// Whether the Jaccard similarity of these hashes with one of the sets is `share` or more. `share` is positive.
-    pub(crate) fn near(&mut self, hashes: &[u64], share: f64) -> bool {
-        if self.taken == 0 {
+    /// Whether the Jaccard similarity of these hashes with one of the sets is at least `share`, which is positive.
+    pub(crate) fn has_near(&mut self, hashes: &[u64], share: f64) -> bool {
+        if self.used == 0 {
             return false;
         }
         for &hash in hashes {
@@ -89,17 +92,17 @@ impl Overlaps {
         let mut near = false;
         for set in self.met.drain(..) {
             let common = std::mem::take(&mut self.common[set]);
-            // Rows from outside may repeat a hash, which must not overflow.
+            // Sets from callers may repeat a hash, so `common` may exceed the sum of the sizes.
             let union = (self.sizes[set] + hashes.len()).saturating_sub(common);
             near |= common as f64 / union as f64 >= share;
         }
         near
     }
 
-    /// The slot of a hash, or the free one where it belongs. There is always one.
+    /// Returns the slot of a hash, or the free slot where it belongs. A free slot always exists.
     fn find(&self, hash: u64) -> usize {
         let mask = self.slots.len() - 1;
-        // Hashes from outside may be any numbers.
+        // Hashes from callers may be any numbers, so they are mixed.
         let mut at = mix(hash) as usize & mask;
         while self.slots[at].stamp == self.stamp && self.slots[at].hash != hash {
             at = (at + 1) & mask;
@@ -107,8 +110,9 @@ impl Overlaps {
         at
     }
 
+    /// Grows the table to hold `more` other hashes.
     fn make_room(&mut self, more: usize) {
-        let wanted = (2 * (self.taken + more)).next_power_of_two().max(64);
+        let wanted = (2 * (self.used + more)).next_power_of_two().max(64);
         if wanted > self.slots.len() {
             let earlier = std::mem::replace(&mut self.slots, vec![Slot::default(); wanted]);
             for slot in earlier.into_iter().filter(|slot| slot.stamp == self.stamp) {
@@ -124,40 +128,40 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_share_is_reached_exactly() {
-        let mut sets = Overlaps::default();
+    fn sets_are_near_from_the_exact_share_on() {
+        let mut sets = ShingleIndex::default();
         for _ in 0..3 {
             sets.reset();
-            assert!(!sets.near(&[1, 2], 0.1));
+            assert!(!sets.has_near(&[1, 2], 0.1));
             sets.insert(&[]);
-            assert!(!sets.near(&[], f64::MIN_POSITIVE));
+            assert!(!sets.has_near(&[], f64::MIN_POSITIVE));
             sets.insert(&[1, 2, 3]);
             for (hashes, similarity) in [(&[1, 2][..], 2.0 / 3.0), (&[2, 3, 4], 0.5), (&[3, 4, 5, 6, 7], 1.0 / 7.0)] {
-                assert!(sets.near(hashes, similarity));
-                assert!(!sets.near(hashes, f64::next_up(similarity)));
+                assert!(sets.has_near(hashes, similarity));
+                assert!(!sets.has_near(hashes, f64::next_up(similarity)));
             }
-            assert!(!sets.near(&[4, 5], f64::MIN_POSITIVE));
+            assert!(!sets.has_near(&[4, 5], f64::MIN_POSITIVE));
         }
     }
 
     #[test]
-    fn it_grows() {
-        let mut sets = Overlaps::default();
+    fn the_index_grows() {
+        let mut sets = ShingleIndex::default();
         sets.reset();
         for set in 0..500_u64 {
             let hashes: Vec<u64> = (0..10).map(|place| (set * 10 + place) << 40).collect();
-            assert!(!sets.near(&hashes, 0.01));
+            assert!(!sets.has_near(&hashes, 0.01));
             sets.insert(&hashes);
         }
-        assert!((0..5000_u64).all(|hash| sets.near(&[hash << 40], 0.1)));
+        assert!((0..5000_u64).all(|hash| sets.has_near(&[hash << 40], 0.1)));
     }
 
     #[test]
-    fn repeated_hashes_do_no_harm() {
-        let mut sets = Overlaps::default();
+    fn repeated_hashes_do_not_overflow() {
+        let mut sets = ShingleIndex::default();
         sets.reset();
         sets.insert(&[7, 7]);
-        assert!(sets.near(&[7, 7, 7], 1.0));
-        assert!(!sets.near(&[8], 0.1));
+        assert!(sets.has_near(&[7, 7, 7], 1.0));
+        assert!(!sets.has_near(&[8], 0.1));
     }
 }

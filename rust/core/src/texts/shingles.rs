@@ -1,36 +1,36 @@
 /*!
-The word shingles of texts, as hashes: what near-duplicates have in common.
+Hashes of the word shingles of texts, which near-duplicates share.
 
-A shingle is a run of consecutive words. Its hash is made of its words alone, by [`mix`], so it is the same on every
-platform and in every run: two texts hold the same shingle exactly when they hold the same hash, but for a chance of
-about one in 2^64 a pair. Words come separated by single spaces; what a word is has been decided before.
+A shingle is a run of consecutive words. Its hash depends only on its words and is the same on every platform and in every
+run. Two different shingles have equal hashes with a probability of about 2^-64. Callers separate words by spaces, and so
+decide what a word is.
 */
 
 use crate::hash::mix;
 use rayon::prelude::*;
 
-/// Texts hashed by one task.
+/// Number of texts that one task hashes.
 const TASK_TEXTS: usize = 256;
 
-/// The distinct shingle hashes of many texts, a row each: `values[offsets[i]..offsets[i + 1]]`, ascending.
+/// The distinct shingle hashes of many texts. Those of text `i` are `values[offsets[i]..offsets[i + 1]]`, ascending.
 ///
-/// The arrays may come from outside: a row is looked up with every bound checked.
+/// The arrays may come from callers, so every access is checked.
 #[derive(Debug, Clone, Copy)]
 pub struct Shingles<'a> {
-    /// Where each row starts, and where the last one ends.
+    /// Start of each row, and the end of the last one.
     pub offsets: &'a [i64],
-    /// The hashes of all rows.
+    /// Hashes of all rows.
     pub values: &'a [u64],
 }
 
 impl<'a> Shingles<'a> {
-    /// Number of texts.
+    /// Returns the number of texts.
     #[must_use]
     pub fn rows(&self) -> usize {
         self.offsets.len().saturating_sub(1)
     }
 
-    /// The hashes of one text; `None` if there is no such row in the arrays.
+    /// Returns the hashes of one text; `None` if the arrays do not contain the row.
     #[must_use]
     pub fn row(&self, number: i64) -> Option<&'a [u64]> {
         let number = usize::try_from(number).ok()?;
@@ -40,10 +40,11 @@ impl<'a> Shingles<'a> {
     }
 }
 
-/// The distinct hashes of the shingles of `words` words of each text, ascending, and how many each text has.
+/// Hashes the shingles of `words` words of each text. Returns the number of distinct hashes of each text, and the hashes,
+/// ascending within a text.
 ///
-/// A text of fewer words is one shingle of them all, and a text without words has none. `words` is at least 1. Shared
-/// between the threads of the current rayon pool; O(words) for every word of the texts.
+/// A text with fewer words has one shingle of all its words, and a text without words has none. `words` is at least 1. The
+/// threads of the current rayon pool share the work, which is O(words) per word of the texts.
 ///
 /// # Examples
 /// ```
@@ -54,12 +55,12 @@ impl<'a> Shingles<'a> {
 /// ```
 #[must_use]
 pub fn hash_shingles<T: AsRef<str> + Sync>(texts: &[T], words: usize) -> (Vec<i64>, Vec<u64>) {
-    let tasks: Vec<(Vec<i64>, Vec<u64>)> = texts.par_chunks(TASK_TEXTS).map(|texts| hash_some(texts, words)).collect();
+    let tasks: Vec<(Vec<i64>, Vec<u64>)> = texts.par_chunks(TASK_TEXTS).map(|texts| hash_task(texts, words)).collect();
     let (counts, values): (Vec<_>, Vec<_>) = tasks.into_iter().unzip();
     (counts.concat(), values.concat())
 }
 
-fn hash_some<T: AsRef<str>>(texts: &[T], words: usize) -> (Vec<i64>, Vec<u64>) {
+fn hash_task<T: AsRef<str>>(texts: &[T], words: usize) -> (Vec<i64>, Vec<u64>) {
     let (mut counts, mut values) = (Vec::with_capacity(texts.len()), Vec::new());
     let (mut of_words, mut of_shingles) = (Vec::new(), Vec::new());
     for text in texts {
@@ -77,12 +78,12 @@ fn hash_some<T: AsRef<str>>(texts: &[T], words: usize) -> (Vec<i64>, Vec<u64>) {
     (counts, values)
 }
 
-/// FNV-1a (Fowler, Noll and Vo) of the UTF-8 bytes; its weak low bits are mixed where words become shingles.
+/// Hashes the UTF-8 bytes of a word with FNV-1a (Fowler, Noll and Vo). Its low bits are weak, but [`hash_words`] mixes them.
 fn hash_word(word: &str) -> u64 {
     word.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-/// Depends on every word and its place.
+/// Combines the hashes of words to one that depends on every word and its position.
 fn hash_words(words: &[u64]) -> u64 {
     words.iter().fold(0, |hash, &word| mix((hash ^ word).wrapping_add(0x9e37_79b9_7f4a_7c15)))
 }
@@ -103,7 +104,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn hashes_stand_for_runs_of_words(texts in prop::collection::vec("([abé]{1,2} ){0,9}", 0..6), words in 1_usize..5) {
+        fn texts_share_hashes_exactly_if_they_share_runs_of_words(texts in prop::collection::vec("([abé]{1,2} ){0,9}", 0..6), words in 1_usize..5) {
             let (counts, values) = hash_shingles(&texts, words);
             let mut ends = vec![0];
             ends.extend(counts.iter().scan(0, |end, count| { *end += count; Some(*end) }));
@@ -122,8 +123,7 @@ mod tests {
 
     #[test]
     fn hashes_never_change() {
-        // Shingles may be stored, so these numbers are promised.
-        // The words' are those that the authors of FNV publish.
+        // Users may store shingles, so hashes must not change. The hashes of words are those that the authors of FNV publish.
         assert_eq!(hash_word("a"), 0xaf63_dc4c_8601_ec8c);
         assert_eq!(hash_word("foobar"), 0x8594_4171_f739_67e8);
         assert_eq!(hash_shingles(&["cold"], 3).1, [mix(hash_word("cold").wrapping_add(0x9e37_79b9_7f4a_7c15))]);
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_outside_the_arrays_are_none() {
+    fn rows_outside_the_arrays_do_not_exist() {
         let shingles = Shingles { offsets: &[0, 1, 5, 3, -1], values: &[7, 8, 9] };
         assert_eq!(shingles.row(0), Some(&[7][..]));
         for row in [-1, 1, 2, 3, 4, i64::MAX, i64::MIN] {
