@@ -70,6 +70,8 @@ impl DistinctIds {
             self.stamp = 0;
         }
         self.stamp += 1;
+        // Local copies of the fields, because the compiler cannot rule out that the stores below change them.
+        let (stamp, stamps) = (self.stamp, &mut *self.stamps);
         // Hashing all ids before any lookup lets the compiler vectorise the hashing.
         let hashes = &mut self.hashes[..ids.len()];
         for (slot, id) in hashes.iter_mut().zip(ids) {
@@ -77,9 +79,9 @@ impl DistinctIds {
         }
         let mut distinct = 0;
         for &mut hash in hashes {
-            let last = &mut self.stamps[usize::from(hash)];
-            distinct += usize::from(*last < self.stamp);
-            *last = self.stamp;
+            let last = &mut stamps[usize::from(hash)];
+            distinct += usize::from(*last < stamp);
+            *last = stamp;
         }
         distinct == ids.len()
     }

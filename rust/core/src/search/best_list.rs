@@ -79,17 +79,23 @@ impl BestList {
         // passages: one whose product is lower than theirs by more than twice the error has a lower reported score.
         let worst = self.worst(target.depth, error).unwrap_or_else(|| {
             let (inside_below, enough) = (target.inside_below(error), target.enough());
-            scratch.scores.clear();
-            scratch.scores.extend(row.iter().filter(|&&score| score < inside_below));
-            if scratch.scores.len() > enough {
-                let (_, &mut score, _) = scratch.scores.select_nth_unstable_by(enough - 1, |a, b| b.total_cmp(a));
+            // Writing every score and advancing only for some takes no branch, which would often be mispredicted.
+            scratch.scores.resize(row.len(), 0.0);
+            let scores = &mut scratch.scores[..row.len()];
+            let mut inside = 0;
+            for &score in row {
+                scores[inside] = score;
+                inside += usize::from(score < inside_below);
+            }
+            if inside > enough {
+                let (_, &mut score, _) = scores[..inside].select_nth_unstable_by(enough - 1, |a, b| b.total_cmp(a));
                 f64::from(score) - 2.0 * error
             } else {
                 f64::NEG_INFINITY
             }
         });
         scratch.places.clear();
-        let outside = find_in_doubt(row, target.zones(error, worst), &mut scratch.places);
+        let outside = find_in_doubt(row, &target.zones(error, worst), &mut scratch.places);
         let scored = scratch.places.iter().filter_map(|&place| Some((first + place as i64, score_of(place)?)));
         self.add(target, outside, scored);
     }

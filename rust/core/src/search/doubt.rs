@@ -48,13 +48,13 @@ pub(crate) struct Outside {
 }
 
 /// Appends the places of the passages that must be scored to `places`, and counts those that are certainly outside.
-pub(crate) fn find_in_doubt(row: &[f32], zones: Zones, places: &mut Vec<usize>) -> Outside {
+pub(crate) fn find_in_doubt(row: &[f32], zones: &Zones, places: &mut Vec<usize>) -> Outside {
     dispatch(FindInDoubt { row, zones, places })
 }
 
 struct FindInDoubt<'a> {
     row: &'a [f32],
-    zones: Zones,
+    zones: &'a Zones,
     places: &'a mut Vec<usize>,
 }
 
@@ -90,14 +90,14 @@ impl Zones {
     /// Whether a passage with this product must be scored exactly. NaN, from an overflow, says nothing, so it is in doubt.
     #[inline(always)]
     #[allow(clippy::needless_bitwise_bool, reason = "many scores are compared at once, without branches")]
-    fn leave_in_doubt(self, score: f32) -> bool {
+    fn leave_in_doubt(&self, score: f32) -> bool {
         let not_among_best = (score < self.best_from) | (score > self.high_above);
         let sure_of_floor = (score < self.low_below) | (score > self.low_until);
         !(not_among_best & sure_of_floor)
     }
 
     /// Appends the places of the scores in doubt, the first of which is place `first`.
-    fn append(self, scores: &[f32], first: usize, places: &mut Vec<usize>) {
+    fn append(&self, scores: &[f32], first: usize, places: &mut Vec<usize>) {
         let in_doubt = scores.iter().enumerate().filter(|&(_, &score)| self.leave_in_doubt(score));
         places.extend(in_doubt.map(|(place, _)| first + place));
     }
@@ -128,10 +128,10 @@ mod tests {
                     expected.push(place);
                 }
             }
-            prop_assert_eq!(find_in_doubt(&row, zones, &mut places), outside);
+            prop_assert_eq!(find_in_doubt(&row, &zones, &mut places), outside);
             prop_assert_eq!(&places, &expected);
             let mut portable = vec![7];
-            let found = FindInDoubt { row: &row, zones, places: &mut portable }.run::<[i32; LANES]>(());
+            let found = FindInDoubt { row: &row, zones: &zones, places: &mut portable }.run::<[i32; LANES]>(());
             prop_assert_eq!(found, outside);
             prop_assert_eq!(portable, expected);
         }

@@ -180,7 +180,7 @@ mod tests {
                 high_above: zones.high_above[query],
             };
             let mut row_places = Vec::new();
-            let outside = find_in_doubt(row, zone, &mut row_places);
+            let outside = find_in_doubt(row, &zone, &mut row_places);
             places.extend(row_places.iter().map(|&place| place as i64));
             offsets.push(places.len() as i64);
             too_high.push(outside.too_high as i64);
