@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import datetime as dt
 import decimal
 import gc
@@ -383,6 +384,15 @@ def test_a_column_that_was_handed_out_is_gone() -> None:
     assert lists_of(read_rows("scores", made, "scores")) == [[0.5]]
     with pytest.raises(DtypeError, match="released"):
         read_rows("scores", made, "scores")
+
+
+def test_a_dictionary_of_negative_length_is_refused() -> None:
+    texts = Made("u", -1, [None, np.array([0, 1], np.int32), np.zeros(1, np.uint8)])
+    column = Made("i", 1, [None, np.zeros(1, np.int32)])
+    column.schema.dictionary = ctypes.addressof(texts.schema)
+    column.array.dictionary = ctypes.addressof(texts.array)
+    with pytest.raises(DtypeError, match="negative length"):
+        read_rows("scores", column, "scores")
 
 
 def test_values_at_an_odd_address_are_moved() -> None:

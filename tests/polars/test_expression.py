@@ -284,11 +284,11 @@ def test_policies_that_an_expression_cannot_apply_are_refused() -> None:
     [
         ("scores", pl.lit(0.5), "scores: .* holds Float64, expected lists of Float32"),
         ("scores", pl.lit([1, 2]), "scores: .* holds lists of Int64"),
-        ("pos_scores", pl.lit(1), "pos_scores: .* holds Int32, expected lists, or one a row, of"),
+        ("pos_scores", pl.lit(1), "pos_scores: .* holds Int32, expected lists of Float32, Float64 or Float16, or one value per row"),
         ("ids", pl.lit(1), "ids: .* holds Int32, expected lists of Int64"),
         ("ids", pl.lit(["a"]), "ids: .* holds lists of Utf8View"),
         ("pos_ids", pl.lit([0.5]), "pos_ids: .* holds lists of Float64"),
-        ("query_ids", pl.lit(0.5), "query_ids: .* holds Float64, expected whole numbers or String"),
+        ("query_ids", pl.lit(0.5), "query_ids: .* holds Float64, expected integers or String, one per row"),
         ("query_ids", pl.lit([1]), "query_ids: .* holds lists of Int64"),
     ],
 )
@@ -311,7 +311,7 @@ def test_queries_that_cannot_be_mined_are_named(engine: Any, tmp_path: Path) -> 
 
     assert r'ScoreError: query "b\n": positive score 1 is NaN' in message(frame, query_ids="q")
     assert "ScoreError: query -2: positive score 1 is NaN" in message(frame, query_ids="n")
-    assert "ScoreError: row 1 of this batch" in message(frame)
+    assert "ScoreError: row 1 of this batch (pass query_ids to see the query's id)" in message(frame)
     assert 'ScoreError: query "c": has no positive score' in message(frame[2:], query_ids="q")
     assert 'ShortError: query "a": got 1 of 4' in message(frame[:1], query_ids="q", on_short="raise")
     assert "query_ids is null in row 1" in message(frame.with_columns(q=pl.Series(["a", None, "c"])), query_ids="q")

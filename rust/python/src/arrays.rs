@@ -1,26 +1,29 @@
-//! numpy arrays as the slices the core reads.
+//! numpy arrays as the slices that the core reads.
 //!
-//! An array is borrowed, not copied, for as long as a call lasts, and it must not be written to meanwhile: a concurrent
-//! write cannot crash the core, which checks each index it takes from an array, but it makes the result meaningless.
+//! An array is borrowed, not copied, while a call runs. Nothing stops another thread from writing to it meanwhile: the
+//! interpreter is detached, and the borrow flags of the numpy crate bind Rust code only. Such a write is a data race,
+//! which the caller must prevent. The core checks every index that it takes from an array, so a changed value is not
+//! used as an unchecked index, but the result is meaningless.
 
-use crate::errors::{Failure, unexpected};
+use crate::errors::{Failure, unexpected_type};
 use half::slice::HalfBitsSliceExt;
 use half::{bf16, f16};
 use numpy::PyReadonlyArray1;
 use nvmine_core::Layout;
 use pyo3::prelude::*;
 
-/// Scores of any width, contiguous.
-pub(crate) enum Scores<'py> {
+/// A contiguous array of scores of any supported width.
+pub(crate) enum ScoreArray<'py> {
     F16(PyReadonlyArray1<'py, f16>),
-    /// numpy has no bfloat16; its bits come as uint16.
+    /// The bits of bfloat16 numbers: numpy has no such type, so they come as uint16.
     Bf16(PyReadonlyArray1<'py, u16>),
     F32(PyReadonlyArray1<'py, f32>),
     F64(PyReadonlyArray1<'py, f64>),
 }
 
-/// Ids of any width, contiguous, or none where they are column numbers.
-pub(crate) enum PassageIds<'py> {
+/// A contiguous array of passage ids of any supported width.
+pub(crate) enum IdArray<'py> {
+    /// No array: the id of a score is its column number.
     Columns,
     I32(PyReadonlyArray1<'py, i32>),
     I64(PyReadonlyArray1<'py, i64>),
@@ -28,7 +31,7 @@ pub(crate) enum PassageIds<'py> {
     U64(PyReadonlyArray1<'py, u64>),
 }
 
-/// Where rows lie: (rows, columns) of a matrix, or offsets of lists.
+/// Where the rows of a flat array lie: (rows, columns) of a matrix, or the offsets of lists.
 #[derive(FromPyObject)]
 pub(crate) enum RowLayout<'py> {
     Dense((usize, usize)),
@@ -36,15 +39,15 @@ pub(crate) enum RowLayout<'py> {
 }
 
 impl RowLayout<'_> {
-    pub(crate) fn get(&self, what: &str) -> Result<Layout<'_>, Failure> {
+    pub(crate) fn get(&self, name: &str) -> Result<Layout<'_>, Failure> {
         Ok(match self {
             &Self::Dense((rows, columns)) => Layout::Dense { rows, columns },
-            Self::Ragged(offsets) => Layout::Ragged { offsets: elements(what, offsets)? },
+            Self::Ragged(offsets) => Layout::Ragged { offsets: elements(name, offsets)? },
         })
     }
 }
 
-impl<'py> Scores<'py> {
+impl<'py> ScoreArray<'py> {
     pub(crate) fn extract(object: &Bound<'py, PyAny>) -> Result<Self, Failure> {
         if let Ok(array) = object.extract() {
             return Ok(Self::F32(array));
@@ -57,12 +60,12 @@ impl<'py> Scores<'py> {
         }
         match object.extract() {
             Ok(array) => Ok(Self::Bf16(array)),
-            Err(_) => Err(unexpected("scores", object)),
+            Err(_) => Err(unexpected_type("scores", object)),
         }
     }
 }
 
-impl<'py> PassageIds<'py> {
+impl<'py> IdArray<'py> {
     pub(crate) fn extract(object: Option<&Bound<'py, PyAny>>) -> Result<Self, Failure> {
         let Some(object) = object else {
             return Ok(Self::Columns);
@@ -78,20 +81,20 @@ impl<'py> PassageIds<'py> {
         }
         match object.extract() {
             Ok(array) => Ok(Self::U64(array)),
-            Err(_) => Err(unexpected("ids", object)),
+            Err(_) => Err(unexpected_type("ids", object)),
         }
     }
 }
 
-/// The array's elements; the Python side has made it contiguous.
+/// The elements of an array, which the Python side has made contiguous.
 pub(crate) fn elements<'a, T: numpy::Element>(
-    what: &str,
+    name: &str,
     array: &'a PyReadonlyArray1<'_, T>,
 ) -> Result<&'a [T], Failure> {
-    array.as_slice().map_err(|_| unexpected(what, array.as_any()))
+    array.as_slice().map_err(|_| unexpected_type(name, array.as_any()))
 }
 
-/// bfloat16 numbers from their bits.
+/// The bfloat16 numbers of an array of their bits.
 pub(crate) fn bf16_elements<'a>(bits: &'a PyReadonlyArray1<'_, u16>) -> Result<&'a [bf16], Failure> {
     Ok(elements("scores", bits)?.reinterpret_cast())
 }

@@ -1,10 +1,13 @@
-//! Core errors as Python exceptions, class by class.
+//! Errors of the core as Python exceptions.
+//!
+//! [`ErrorClass::of`] alone decides which error becomes which class. Functions called from Python raise the class, and
+//! the Polars plugin, which can pass on text only, puts the name of the class in front of the message.
 
 use nvmine_core::Error;
 use pyo3::exceptions::{PyMemoryError, PyTypeError};
 use pyo3::import_exception;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyType};
 
 import_exception!(nvmine.errors, PolicyError);
 import_exception!(nvmine.errors, DtypeError);
@@ -13,13 +16,12 @@ import_exception!(nvmine.errors, ScoreError);
 import_exception!(nvmine.errors, IdError);
 import_exception!(nvmine.errors, SearchError);
 import_exception!(nvmine.errors, ShortError);
-import_exception!(nvmine.errors, InternalError);
 
-/// An error of the core, or of the shell itself, on its way to Python.
+/// An error of the core or of the shell on its way to Python.
 pub(crate) enum Failure {
-    /// Refused by the core. `query` is the key of the query concerned, where the caller gave keys.
+    /// Returned by the core.
     Core(Error),
-    /// Raised by Python: a signal handler, an extraction.
+    /// Raised in Python, such as by a signal handler or an extraction.
     Python(PyErr),
 }
 
@@ -39,21 +41,17 @@ impl From<Failure> for PyErr {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Python(error) => error,
-            Failure::Core(error) => Python::attach(|py| raise(py, &error).unwrap_or_else(|failed| failed)),
+            Failure::Core(error) => Python::attach(|py| exception(py, &error).unwrap_or_else(|failed| failed)),
         }
     }
 }
 
-fn raise(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
-    let class = match error {
-        Error::Memory { .. } => return Ok(PyMemoryError::new_err(error.to_string())),
-        Error::Policy { .. } => py.get_type::<PolicyError>(),
-        Error::Shape(_) => py.get_type::<ShapeError>(),
-        Error::NoPositive { .. } | Error::PositiveNotFinite { .. } => py.get_type::<ScoreError>(),
-        Error::IdOutOfRange { .. } => py.get_type::<IdError>(),
-        Error::VectorNotFinite { .. } => py.get_type::<SearchError>(),
-        Error::Short { .. } => py.get_type::<ShortError>(),
-    };
+/// The exception for an error of the core, with the place of the error in its attributes `row` and `column`.
+fn exception(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
+    let class = ErrorClass::of(error);
+    if class == ErrorClass::Memory {
+        return Ok(PyMemoryError::new_err(error.to_string()));
+    }
     let place = PyDict::new(py);
     if let Some(row) = error.row() {
         place.set_item("row", row)?;
@@ -62,27 +60,68 @@ fn raise(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
         place.set_item("argument", field)?;
     }
     let message = match error {
+        // `column` names the field, so the message does not repeat it.
         Error::Policy { reason, .. } => reason.clone(),
         _ => error.to_string(),
     };
-    Ok(PyErr::from_value(class.call((message,), Some(&place))?))
+    Ok(PyErr::from_value(class.python_type(py).call((message,), Some(&place))?))
 }
 
-/// The class of an error, for those who can pass on nothing but text.
-pub(crate) fn class_name(error: &Error) -> &'static str {
-    match error {
-        Error::Memory { .. } => "MemoryError",
-        Error::Policy { .. } => "PolicyError",
-        Error::Shape(_) => "ShapeError",
-        Error::NoPositive { .. } | Error::PositiveNotFinite { .. } => "ScoreError",
-        Error::IdOutOfRange { .. } => "IdError",
-        Error::VectorNotFinite { .. } => "SearchError",
-        Error::Short { .. } => "ShortError",
+/// The Python class of an error of the core.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ErrorClass {
+    Memory,
+    Policy,
+    Shape,
+    Score,
+    Id,
+    Search,
+    Short,
+}
+
+impl ErrorClass {
+    pub(crate) fn of(error: &Error) -> Self {
+        match error {
+            Error::Memory { .. } => Self::Memory,
+            Error::Policy { .. } => Self::Policy,
+            Error::Shape(_) => Self::Shape,
+            Error::NoPositive { .. } | Error::PositiveNotFinite { .. } => Self::Score,
+            Error::IdOutOfRange { .. } => Self::Id,
+            Error::VectorNotFinite { .. } => Self::Search,
+            Error::Short { .. } => Self::Short,
+        }
+    }
+
+    /// The name of the class in Python.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Memory => "MemoryError",
+            Self::Policy => "PolicyError",
+            Self::Shape => "ShapeError",
+            Self::Score => "ScoreError",
+            Self::Id => "IdError",
+            Self::Search => "SearchError",
+            Self::Short => "ShortError",
+        }
+    }
+
+    fn python_type(self, py: Python<'_>) -> Bound<'_, PyType> {
+        match self {
+            Self::Memory => py.get_type::<PyMemoryError>(),
+            Self::Policy => py.get_type::<PolicyError>(),
+            Self::Shape => py.get_type::<ShapeError>(),
+            Self::Score => py.get_type::<ScoreError>(),
+            Self::Id => py.get_type::<IdError>(),
+            Self::Search => py.get_type::<SearchError>(),
+            Self::Short => py.get_type::<ShortError>(),
+        }
     }
 }
 
-/// An array of a type that the Python side should have converted.
-pub(crate) fn unexpected(what: &str, object: &Bound<'_, PyAny>) -> Failure {
-    let kind = object.get_type().to_string();
-    Failure::Python(PyTypeError::new_err(format!("{what}: unexpected {kind}; call the functions of nvmine instead")))
+/// The error for an array of a type that the Python side should have converted.
+pub(crate) fn unexpected_type(name: &str, object: &Bound<'_, PyAny>) -> Failure {
+    let class = object.get_type();
+    Failure::Python(PyTypeError::new_err(format!(
+        "{name}: unexpected type {class}; call the public functions of nvmine instead"
+    )))
 }

@@ -1,24 +1,18 @@
 //! `nvmine._core`: the shell between Python and the core.
 //!
-//! Extracts arrays, detaches from the interpreter, maps errors; every decision is the core's. The same library is a plugin
-//! of Polars, which finds the symbols of `plugin` by name and needs no interpreter.
+//! The shell extracts arrays, detaches from the interpreter and converts errors; the core makes every decision. There
+//! are two ways in: [`api`] holds the functions that Python calls, and [`polars`] is a plugin that Polars loads by the
+//! library's path and calls without an interpreter. [`arrow`] reads Arrow columns for both.
 
-#![allow(clippy::needless_pass_by_value, reason = "PyO3 hands arguments over by value")]
+#![allow(clippy::needless_pass_by_value, reason = "PyO3 passes arguments by value")]
 
+mod api;
 mod arrays;
-mod call;
-mod columns;
-mod ensemble;
+mod arrow;
 mod errors;
-mod expression;
-mod ffi;
-mod mine;
-mod plugin;
+mod polars;
 mod policy;
 mod pool;
-mod read;
-mod search;
-mod shingles;
 
 use pyo3::prelude::*;
 
@@ -26,17 +20,17 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _core {
     #[pymodule_export]
-    use crate::ensemble::{ensemble, jaccard, jaccard_matrix};
+    use crate::api::ensemble::{ensemble, jaccard, jaccard_matrix};
     #[pymodule_export]
-    use crate::mine::mine;
+    use crate::api::mine::mine;
     #[pymodule_export]
-    use crate::policy::CorePolicy;
+    use crate::api::search::{PyBest, reach, score_pairs};
     #[pymodule_export]
-    use crate::read::read_arrow;
+    use crate::api::shingles::shingles;
     #[pymodule_export]
-    use crate::search::{Best, reach, score_pairs};
+    use crate::arrow::read::read_arrow;
     #[pymodule_export]
-    use crate::shingles::shingles;
+    use crate::policy::PyPolicy;
     #[pymodule_export]
     const VERSION: &str = env!("CARGO_PKG_VERSION");
     #[pymodule_export]

@@ -1,19 +1,19 @@
-//! The policy at the boundary: strings become enums here and nowhere else.
+//! The policy at the boundary to Python: strings become enums here and nowhere else.
 
 use crate::errors::Failure;
 use nvmine_core::{Anchor, Error, Method, OnMissing, OnShort, Policy, Sampling};
 use pyo3::prelude::*;
 
-/// A validated policy of the core. Built by `nvmine.Policy`, which documents the fields.
+/// A validated policy. `nvmine.Policy` builds it and documents the fields.
 #[pyclass(frozen, name = "Policy", module = "nvmine._core")]
-pub(crate) struct CorePolicy(pub(crate) Policy);
+pub(crate) struct PyPolicy(pub(crate) Policy);
 
 #[pymethods]
-impl CorePolicy {
+impl PyPolicy {
     #[new]
     #[pyo3(signature = (*, method, percentage, margin, max_score, min_score, near_duplicate, shift, pool, n, sampling, first,
         temperature, simans_a, simans_b, bins, anchor, on_short, on_missing, seed))]
-    #[expect(clippy::too_many_arguments, reason = "the fields of a policy, all named by the caller")]
+    #[expect(clippy::too_many_arguments, reason = "the fields of a policy, all keyword-only")]
     fn new(
         method: &str,
         percentage: f64,
@@ -35,7 +35,7 @@ impl CorePolicy {
         on_missing: &str,
         seed: u64,
     ) -> Result<Self, Failure> {
-        let spelled = Spelled {
+        let fields = PolicyFields {
             method,
             percentage,
             margin,
@@ -56,18 +56,18 @@ impl CorePolicy {
             on_missing,
             seed,
         };
-        Ok(Self(spelled.read()?))
+        Ok(Self(fields.validated()?))
     }
 
-    /// Exclusive upper bound on a negative's score for a query with this anchor.
+    /// Returns the exclusive upper bound on the scores of negatives for this anchor.
     fn ceiling(&self, anchor: f64) -> f64 {
         self.0.ceiling(anchor)
     }
 }
 
-/// The fields of a policy as Python spells them.
+/// The fields of a policy as Python passes them, with names instead of enums.
 #[derive(Clone, Copy)]
-pub(crate) struct Spelled<'a> {
+pub(crate) struct PolicyFields<'a> {
     pub(crate) method: &'a str,
     pub(crate) percentage: f64,
     pub(crate) margin: f64,
@@ -89,9 +89,12 @@ pub(crate) struct Spelled<'a> {
     pub(crate) seed: u64,
 }
 
-impl Spelled<'_> {
-    /// The policy, validated.
-    pub(crate) fn read(self) -> Result<Policy, Error> {
+impl PolicyFields<'_> {
+    /// The policy that the fields describe.
+    ///
+    /// # Errors
+    /// [`Error::Policy`] names the first field that is unknown or out of range.
+    pub(crate) fn validated(self) -> Result<Policy, Error> {
         let methods = [
             ("naive", Method::Naive),
             ("shift", Method::Shift),
@@ -125,7 +128,8 @@ impl Spelled<'_> {
             seed: self.seed,
         };
         policy.validate()?;
-        // Also the fields that this method and sampler have no use for: policies are stored, and varied.
+        // Fields that this method and this sampling ignore are validated too, because policies are stored and later
+        // used with another method or sampling.
         for (_, method) in methods.into_iter().filter(|(_, method)| *method != Method::Abs) {
             Policy { method, ..policy }.validate()?;
         }
@@ -136,7 +140,7 @@ impl Spelled<'_> {
     }
 }
 
-/// The value that `name` spells, or an error listing what may be spelled.
+/// The value with this name, or an error that lists the known names.
 pub(crate) fn choose<T: Copy>(field: &'static str, name: &str, choices: &[(&str, T)]) -> Result<T, Error> {
     if let Some((_, value)) = choices.iter().find(|(choice, _)| *choice == name) {
         return Ok(*value);

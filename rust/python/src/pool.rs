@@ -1,7 +1,11 @@
-//! Thread pools of our own: one for each number of threads, made when first asked for.
+//! The shell's own thread pools, one for each number of threads, started on first use.
 //!
-//! rayon's global pool cannot be sized twice and does not survive a fork. A child process finds no pool of its own under
-//! its process id and makes one.
+//! rayon's global pool has one fixed size, and its threads do not exist in a forked child. Pools are therefore also
+//! keyed by process id, so that a child starts its own.
+//!
+//! Two cases are not handled. A child that is forked while another thread of the parent holds the lock of `POOLS`
+//! blocks forever in its first call. A process that is given the id of an exited ancestor finds the ancestor's pool,
+//! whose threads it does not have, and blocks as well.
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -16,20 +20,20 @@ type Pools = HashMap<(u32, usize), Arc<ThreadPool>>;
 
 static POOLS: Mutex<Option<Pools>> = Mutex::new(None);
 
-/// Runs `work` on `threads` threads (all that the process may use where `None`), detached from the interpreter.
+/// Runs `work` on `threads` threads, detached from the interpreter; `None` means all that the process may use.
 pub(crate) fn detached<T: Send>(
     py: Python<'_>,
     threads: Option<NonZeroUsize>,
     work: impl FnOnce() -> T + Send,
 ) -> PyResult<T> {
-    let pool = shared(threads).map_err(PyRuntimeError::new_err)?;
+    let pool = pool(threads).map_err(PyRuntimeError::new_err)?;
     Ok(py.detach(|| pool.install(work)))
 }
 
-/// The pool of so many threads; what keeps it from starting is said in words.
-pub(crate) fn shared(threads: Option<NonZeroUsize>) -> Result<Arc<ThreadPool>, String> {
+/// The pool with this number of threads, or a message that says why it cannot be started.
+pub(crate) fn pool(threads: Option<NonZeroUsize>) -> Result<Arc<ThreadPool>, String> {
     let threads = threads.or_else(|| available_parallelism().ok()).map_or(1, NonZeroUsize::get);
-    // A poisoned lock means a panic between two insertions, which leaves the map whole.
+    // The lock is held while threads start. After a panic there, the map lacks the new pool and is otherwise intact.
     let mut pools = POOLS.lock().unwrap_or_else(PoisonError::into_inner);
     let pools = pools.get_or_insert_default();
     let key = (std::process::id(), threads);

@@ -1,8 +1,8 @@
-//! `_core.Best` and `_core.score_pairs`: exact search from blocks of scores.
+//! `_core.Best`, `_core.score_pairs` and `_core.reach`: exact search over blocks of passages.
 
 use crate::arrays::{RowLayout, elements};
 use crate::errors::Failure;
-use crate::pool::{detached, shared};
+use crate::pool::{detached, pool};
 use numpy::{
     IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods,
 };
@@ -10,16 +10,16 @@ use nvmine_core::{Error, Layout, Scope, Shortlist, Similarity, Target, Vectors};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use std::num::NonZeroUsize;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 type IdsAndScores<'py> = (Bound<'py, PyArray2<i64>>, Bound<'py, PyArray2<f64>>);
 type Zone<'py> = Bound<'py, PyArray1<f32>>;
 type ZoneArrays<'py> = (Zone<'py>, Zone<'py>, Zone<'py>, Zone<'py>, Zone<'py>, Bound<'py, PyArray1<i64>>);
 type Outside<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<i64>>);
 
-/// The best `depth` passages of each query within its bounds, from blocks of scores in any number and size.
-#[pyclass(frozen, module = "nvmine._core")]
-pub(crate) struct Best {
+/// The best `depth` passages of each query within its bounds, collected from any number of blocks of any size.
+#[pyclass(frozen, name = "Best", module = "nvmine._core")]
+pub(crate) struct PyBest {
     queries: usize,
     depth: usize,
     kept: usize,
@@ -27,9 +27,10 @@ pub(crate) struct Best {
 }
 
 #[pymethods]
-impl Best {
-    /// `ceilings` are exclusive and a query's own, `floor` inclusive; `excluded` are passages as (layout, ids). So many
-    /// of the best are `kept` besides, whatever the bounds.
+impl PyBest {
+    /// `ceilings` holds one exclusive upper bound per query, `floor` is the inclusive lower bound of all, and
+    /// `excluded` holds each query's excluded passages as (layout, ids). The best `kept` passages are collected
+    /// besides, without any bounds.
     #[new]
     #[pyo3(signature = (queries, depth, *, ceilings = None, floor = f64::NEG_INFINITY, excluded = None, kept = 0))]
     fn new(
@@ -55,8 +56,10 @@ impl Best {
         Ok(Self { queries, depth, kept, found: Mutex::new(nvmine_core::Best::new(target)) })
     }
 
-    /// What the scores of a product mean that lie no further than `reach`, a value a query, from the reported ones:
-    /// ceiling, floor, low, `low_end`, certain and enough, an array each. `kept` asks for the list of the best of all.
+    /// Returns what scores mean that differ from the reported ones by at most `reach`, one value per query.
+    ///
+    /// The six arrays have a value per query: ceiling, floor, low, `low_end`, certain, and enough. With `kept` they
+    /// apply to the list without bounds.
     #[pyo3(signature = (reach, *, kept = false))]
     fn zones<'py>(
         &self,
@@ -65,18 +68,20 @@ impl Best {
         kept: bool,
     ) -> Result<ZoneArrays<'py>, Failure> {
         let reach = elements("reach", &reach)?;
-        let zones =
-            py.detach(|| self.found.lock().unwrap_or_else(PoisonError::into_inner).zones(which(kept), reach))?;
+        let zones = py.detach(|| self.lock().zones(which(kept), reach))?;
         let [ceiling, floor, low, low_end, certain] =
             [zones.high_above, zones.best_from, zones.low_below, zones.low_until, zones.inside_below]
                 .map(|zone| zone.into_pyarray(py));
         Ok((ceiling, floor, low, low_end, certain, zones.enough.into_pyarray(py)))
     }
 
-    /// Takes in passages, whose first is number `first`, of which only `places` are in doubt: of each query, those
-    /// between its offsets; of the others, so many are `too_high` and `too_low`.
+    /// Adds a block of passages, which starts at number `first`, after a product with limited accuracy.
+    ///
+    /// `places` lists the passages within the block whose scores are in doubt, with the rows of queries given by
+    /// `offsets`. Of the others, `too_high` counts those at or above each query's ceiling and `too_low` those below the
+    /// floor.
     #[pyo3(signature = (queries, passages, first, offsets, places, too_high, too_low, *, kept = false, cosine = false, rounded = false, threads = None))]
-    #[expect(clippy::too_many_arguments, reason = "the arrays of one shortlist, and how vectors are compared")]
+    #[expect(clippy::too_many_arguments, reason = "the arrays of one block, and how vectors are compared")]
     fn update_listed(
         &self,
         py: Python<'_>,
@@ -99,12 +104,12 @@ impl Best {
             too_high: elements("too_high", &too_high)?,
             too_low: elements("too_low", &too_low)?,
         };
-        self.with(py, threads, |found| found.update_listed(which(kept), vectors, first, listed))
+        self.update(py, threads, |found| found.update_listed(which(kept), vectors, first, listed))
     }
 
-    /// Takes in passages, whose first is number `first`, by the core's own product.
+    /// Adds a block of passages, which starts at number `first`; the core multiplies the vectors.
     #[pyo3(signature = (queries, passages, first, *, cosine = false, rounded = false, threads = None))]
-    #[expect(clippy::too_many_arguments, reason = "the arrays of one block, and how they are compared")]
+    #[expect(clippy::too_many_arguments, reason = "the arrays of one block, and how vectors are compared")]
     fn search(
         &self,
         py: Python<'_>,
@@ -116,10 +121,11 @@ impl Best {
         threads: Option<NonZeroUsize>,
     ) -> Result<(), Failure> {
         let vectors = vectors(&queries, &passages, cosine, rounded)?;
-        self.with(py, threads, |found| found.search(vectors, first))
+        self.update(py, threads, |found| found.search(vectors, first))
     }
 
-    /// Takes in (queries, width) final scores; those not above `above` are no candidates.
+    /// Adds a block of (queries, width) final scores of passages, which starts at number `first`. Passages with scores
+    /// not above `above` are not candidates.
     #[pyo3(signature = (scores, first, *, above, threads = None))]
     fn update_final(
         &self,
@@ -130,32 +136,33 @@ impl Best {
         threads: Option<NonZeroUsize>,
     ) -> Result<(), Failure> {
         let (block, width) = self.block(&scores)?;
-        self.with(py, threads, |found| found.update_final(block, width, first, above))
+        self.update(py, threads, |found| found.update_final(block, width, first, above))
     }
 
-    /// Ids (-1 where there are no more) and scores (NaN there), both (queries, depth), best first.
+    /// Returns ids and scores, both (queries, depth), best first. Missing ones are -1 and NaN.
     fn finish<'py>(&self, py: Python<'py>) -> Result<IdsAndScores<'py>, Failure> {
-        let (ids, scores) = self.found.lock().unwrap_or_else(PoisonError::into_inner).finish();
+        let (ids, scores) = self.lock().finish();
         let shape = [self.queries, self.depth];
         Ok((ids.into_pyarray(py).reshape(shape)?, scores.into_pyarray(py).reshape(shape)?))
     }
 
-    /// The same of all passages, both (queries, kept).
+    /// Returns the same for the list without bounds, both (queries, kept).
     fn finish_kept<'py>(&self, py: Python<'py>) -> Result<IdsAndScores<'py>, Failure> {
-        let (ids, scores) = self.found.lock().unwrap_or_else(PoisonError::into_inner).finish_kept();
+        let (ids, scores) = self.lock().finish_kept();
         let shape = [self.queries, self.kept];
         Ok((ids.into_pyarray(py).reshape(shape)?, scores.into_pyarray(py).reshape(shape)?))
     }
 
-    /// How many passages of each query score at or above its ceiling, and how many of the others below the floor.
+    /// Returns how many passages of each query score at or above its ceiling, and how many of the others below the
+    /// floor.
     fn outside<'py>(&self, py: Python<'py>) -> Outside<'py> {
-        let (too_high, too_low) = self.found.lock().unwrap_or_else(PoisonError::into_inner).outside();
+        let (too_high, too_low) = self.lock().outside();
         (too_high.into_pyarray(py), too_low.into_pyarray(py))
     }
 }
 
-impl Best {
-    /// The scores of a block, and how many a query has.
+impl PyBest {
+    /// The scores of a block, and the number of passages in it.
     fn block<'a>(&self, scores: &'a PyReadonlyArray2<'_, f32>) -> Result<(&'a [f32], usize), Failure> {
         if scores.shape()[0] != self.queries {
             let (rows, queries) = (scores.shape()[0], self.queries);
@@ -164,18 +171,28 @@ impl Best {
         Ok((matrix("scores", scores)?, scores.shape()[1]))
     }
 
-    /// Works on what is found with the interpreter free, and lets an interrupt through.
-    fn with(
+    /// The lists collected so far.
+    ///
+    /// After a panic or an error within an update, the lists of some queries may contain the block and others not. The
+    /// lock is given out nevertheless, so a caller must not go on with a `Best` after an update has failed.
+    fn lock(&self) -> MutexGuard<'_, nvmine_core::Best> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the lists, detached from the interpreter. A pending interrupt is raised afterwards, when the block is
+    /// already in the lists.
+    fn update(
         &self,
         py: Python<'_>,
         threads: Option<NonZeroUsize>,
         work: impl FnOnce(&mut nvmine_core::Best) -> Result<(), Error> + Send,
     ) -> Result<(), Failure> {
-        let pool = shared(threads).map_err(PyRuntimeError::new_err)?;
+        let pool = pool(threads).map_err(PyRuntimeError::new_err)?;
         py.detach(|| {
-            // Taken out here: a thread of the pool that waits for its own may take up another caller's work meanwhile.
-            let mut held = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-            let found = &mut *held;
+            // The lock is taken outside the pool: a thread of the pool that waits for its own tasks may meanwhile run
+            // another caller's work, which would wait for the same lock.
+            let mut guard = self.lock();
+            let found = &mut *guard;
             pool.install(|| work(found))
         })?;
         py.check_signals()?;
@@ -191,13 +208,13 @@ fn vectors<'a>(
 ) -> Result<Vectors<'a>, Failure> {
     let (dimension, other) = (queries.shape()[1], passages.shape()[1]);
     if other != dimension {
-        return Err(Error::Shape(format!("queries have {dimension} components, passages {other}")).into());
+        return Err(Error::Shape(format!("queries have {dimension} components, but passages have {other}")).into());
     }
     let (queries, passages) = (matrix("queries", queries)?, matrix("passages", passages)?);
     Ok(Vectors { queries, passages, dimension, similarity: similarity(cosine), rounded })
 }
 
-/// Scores of given pairs: (q, d) queries, (m, d) passages, (q, k) ids; NaN for a negative id.
+/// Returns the scores of given pairs, from (q, d) queries, (m, d) passages and (q, k) ids; NaN for a negative id.
 #[pyfunction]
 #[pyo3(signature = (queries, passages, ids, *, cosine = false, threads = None))]
 pub(crate) fn score_pairs<'py>(
@@ -222,7 +239,9 @@ pub(crate) fn score_pairs<'py>(
     Ok(scores.into_pyarray(py).reshape(shape)?)
 }
 
-/// How far the product of a query of each of these norms with others of the `longest` norm can lie from reported scores, a value a query.
+/// Returns how far scores of a product can lie from the reported ones, one bound per query.
+///
+/// `norms` holds the norm of each query, and `longest` is the largest norm of a passage.
 #[pyfunction]
 pub(crate) fn reach<'py>(
     py: Python<'py>,
@@ -231,12 +250,13 @@ pub(crate) fn reach<'py>(
     norms: PyReadonlyArray1<'py, f64>,
     longest: f64,
 ) -> Result<Bound<'py, PyArray1<f64>>, Failure> {
-    let reaches = elements("norms", &norms)?
+    let bounds = elements("norms", &norms)?
         .iter()
         .map(|&norm| nvmine_core::score_error(dimension, input_roundoff, norm, longest));
-    Ok(reaches.collect::<Vec<f64>>().into_pyarray(py))
+    Ok(bounds.collect::<Vec<f64>>().into_pyarray(py))
 }
 
+/// The list that `kept` stands for.
 fn which(kept: bool) -> Scope {
     if kept { Scope::Overall } else { Scope::Within }
 }

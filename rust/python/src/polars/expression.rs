@@ -1,14 +1,16 @@
 /*!
-`nvmine.polars.mine`, from columns to a column: the type of the result, and the result.
+`nvmine.polars.mine` on columns: the type of the result, and the result.
 
-Rows are mined in parts that lie in one chunk of every column, so that nothing is copied together, and each part is a
-chunk of the result. A call may hold any part of the data: row numbers mean nothing here, and errors name queries by
-their ids.
+Rows are split where a chunk of any column ends. Each part lies in one chunk of every column, so nothing is
+concatenated, and becomes one chunk of the result. Polars may call with any subset of the rows, so row numbers of a call
+mean nothing to the user, and errors name queries by their ids.
 */
 
-use crate::call::Call;
-use crate::columns::{Column, PassageIds, Rows, Scores, keys, name, refused, value_type};
-use crate::pool;
+use super::arguments::ExpressionArguments;
+use super::keys::{keys, name};
+use crate::arrow::columns::{Column, IdColumn, RaggedNumbers, ScoreColumn, dtype_message, value_type};
+use crate::errors::ErrorClass;
+use crate::pool::pool;
 use arrow_array::types::{Float32Type, Float64Type, Int64Type, UInt32Type};
 use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, LargeListArray, PrimitiveArray, StructArray};
 use arrow_buffer::{ArrowNativeType, OffsetBuffer};
@@ -18,17 +20,17 @@ use nvmine_core::{Error, Exclusions, Extent, Id, Ids, Layout, Output, REASONS, R
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// Below so many candidates, other threads cost more than they bring.
-const CANDIDATES_ALONE: usize = 1 << 16;
+/// With fewer candidates than this, starting other threads costs more time than they save.
+const MIN_PARALLEL_CANDIDATES: usize = 1 << 16;
 
-/// The name and type of the result.
+/// The name and type of the result, from those of the columns.
 pub(crate) fn field(fields: &[Field], kwargs: &[u8]) -> Result<Field, String> {
-    let call = Call::read(kwargs)?;
-    if fields.len() != call.columns.len() || fields.is_empty() {
-        let (found, expected) = (fields.len(), call.columns.join(", "));
-        return Err(format!("ShapeError: {found} columns, expected one each for {expected}"));
+    let arguments = ExpressionArguments::parse(kwargs)?;
+    if fields.len() != arguments.columns.len() || fields.is_empty() {
+        let (found, expected) = (fields.len(), arguments.columns.join(", "));
+        return Err(format!("ShapeError: got {found} columns, expected one for each of {expected}"));
     }
-    for (role, field) in call.columns.iter().zip(fields) {
+    for (role, field) in arguments.columns.iter().zip(fields) {
         check(role, field)?;
     }
     let scores = match value_type(fields[0].data_type()).0 {
@@ -53,7 +55,7 @@ fn item(values: DataType) -> Arc<Field> {
     Arc::new(Field::new("item", values, true))
 }
 
-/// Whether a column can be what it is given for.
+/// Checks that the type of a column fits its role.
 fn check(role: &str, field: &Field) -> Result<(), String> {
     let (values, listed) = value_type(field.data_type());
     let (fits, wanted) = match role {
@@ -63,7 +65,7 @@ fn check(role: &str, field: &Field) -> Result<(), String> {
         }
         "query_ids" => {
             let fits = values.is_integer() || matches!(values, DataType::Utf8View);
-            (fits && !listed, "whole numbers or String, one a row")
+            (fits && !listed, "integers or String, one per row")
         }
         _ => {
             use DataType::{Int32, Int64, Null, UInt32, UInt64};
@@ -74,23 +76,28 @@ fn check(role: &str, field: &Field) -> Result<(), String> {
         return Ok(());
     }
     let found = if listed { format!("lists of {values}") } else { values.to_string() };
-    let lists = match role {
-        "query_ids" => "",
-        "scores" | "ids" => "lists of ",
-        _ => "lists, or one a row, of ",
+    let expected = match role {
+        "query_ids" => wanted.to_owned(),
+        "scores" | "ids" => format!("lists of {wanted}"),
+        _ => format!("lists of {wanted}, or one value per row"),
     };
-    Err(format!("DtypeError: {role}: column {:?} holds {found}, expected {lists}{wanted}; cast it", field.name()))
+    let name = field.name();
+    Err(format!("DtypeError: {role}: column {name:?} holds {found}, expected {expected}; cast the column"))
 }
 
-/// The name and type of the result, and its chunks.
-pub(crate) fn mine(columns: &[Column], kwargs: &[u8], alone: bool) -> Result<(Field, Vec<ArrayData>), String> {
+/// The name and type of the result, and its chunks. `single_threaded` forbids other threads than the caller's.
+pub(crate) fn mine(
+    columns: &[Column],
+    kwargs: &[u8],
+    single_threaded: bool,
+) -> Result<(Field, Vec<ArrayData>), String> {
     let fields: Vec<Field> = columns.iter().map(|column| column.field.clone()).collect();
     let field = field(&fields, kwargs)?;
-    let call = Call::read(kwargs)?;
-    // Literals come as one row and stand for every row.
+    let arguments = ExpressionArguments::parse(kwargs)?;
+    // A literal comes as one row and stands for every row.
     let rows = columns.iter().map(Column::len).find(|&rows| rows != 1).unwrap_or(1);
-    if let Some((role, column)) = call.columns.iter().zip(columns).find(|(_, c)| ![1, rows].contains(&c.len())) {
-        return Err(format!("ShapeError: {role} has {} rows, other columns have {rows}", column.len()));
+    if let Some((role, column)) = arguments.columns.iter().zip(columns).find(|(_, c)| ![1, rows].contains(&c.len())) {
+        return Err(format!("ShapeError: {role} has {} rows, but other columns have {rows}", column.len()));
     }
     let whole = |column: &&Column| column.len() == rows;
     let ends: BTreeSet<usize> = columns.iter().filter(whole).flat_map(Column::ends).filter(|&end| end > 0).collect();
@@ -102,42 +109,44 @@ pub(crate) fn mine(columns: &[Column], kwargs: &[u8], alone: bool) -> Result<(Fi
         };
         let parts = columns.iter().map(part).collect::<Result<Vec<_>, _>>();
         let parts = parts.map_err(|error| format!("ShapeError: {error}"))?;
-        chunks.push(Part { call: &call, parts: &parts, alone, first: start }.mine()?.into());
+        let part = Part { arguments: &arguments, columns: &parts, single_threaded, first: start };
+        chunks.push(part.mine()?.into());
         start = end;
     }
     Ok((field, chunks))
 }
 
-/// Rows that lie in one chunk of every column.
+/// Consecutive rows that lie in one chunk of every column.
 struct Part<'a> {
-    call: &'a Call,
-    parts: &'a [ArrayRef],
-    alone: bool,
+    arguments: &'a ExpressionArguments,
+    columns: &'a [ArrayRef],
+    single_threaded: bool,
+    /// The first of the rows within the call.
     first: usize,
 }
 
 impl Part<'_> {
     fn column(&self, role: &str) -> Option<&ArrayRef> {
-        let place = self.call.columns.iter().position(|column| column == role)?;
-        self.parts.get(place)
+        let place = self.arguments.columns.iter().position(|column| column == role)?;
+        self.columns.get(place)
     }
 
     fn mine(&self) -> Result<StructArray, String> {
-        let [scores, positives, ..] = self.parts else {
-            return Err("ShapeError: give scores and pos_scores".into());
+        let [scores, positives, ..] = self.columns else {
+            return Err("ShapeError: pass scores and pos_scores".into());
         };
-        let ids = self.column("ids").map(PassageIds::of).transpose().map_err(refused)?;
-        match Scores::of(scores).map_err(refused)? {
-            Scores::F16(rows) => self.with_scores::<_, Float32Type>(&rows, ids, positives),
-            Scores::F32(rows) => self.with_scores::<_, Float32Type>(&rows, ids, positives),
-            Scores::F64(rows) => self.with_scores::<_, Float64Type>(&rows, ids, positives),
+        let ids = self.column("ids").map(IdColumn::of).transpose().map_err(dtype_message)?;
+        match ScoreColumn::of(scores).map_err(dtype_message)? {
+            ScoreColumn::F16(rows) => self.with_scores::<_, Float32Type>(&rows, ids, positives),
+            ScoreColumn::F32(rows) => self.with_scores::<_, Float32Type>(&rows, ids, positives),
+            ScoreColumn::F64(rows) => self.with_scores::<_, Float64Type>(&rows, ids, positives),
         }
     }
 
     fn with_scores<S, A>(
         &self,
-        scores: &Rows<S>,
-        ids: Option<PassageIds>,
+        scores: &RaggedNumbers<S>,
+        ids: Option<IdColumn>,
         positives: &ArrayRef,
     ) -> Result<StructArray, String>
     where
@@ -149,28 +158,33 @@ impl Part<'_> {
         {
             let len = |offsets: &[i64]| offsets[row] - offsets[row - 1];
             let lens = format!("{} ids for {} scores", len(ids.offsets()), len(&scores.offsets));
-            return Err(format!("ShapeError: {}: {lens}", self.place(row - 1)));
+            return Err(format!("ShapeError: {}: {lens}", self.query_name(row - 1)));
         }
         match ids {
             None => self.run::<S, i64, A>(scores, Ids::Columns, positives),
-            Some(PassageIds::I32(rows)) => self.run::<_, _, A>(scores, Ids::Given(&rows.values), positives),
-            Some(PassageIds::I64(rows)) => self.run::<_, _, A>(scores, Ids::Given(&rows.values), positives),
-            Some(PassageIds::U32(rows)) => self.run::<_, _, A>(scores, Ids::Given(&rows.values), positives),
-            Some(PassageIds::U64(rows)) => self.run::<_, _, A>(scores, Ids::Given(&rows.values), positives),
+            Some(IdColumn::I32(rows)) => self.run::<_, _, A>(scores, Ids::Given(&rows.values), positives),
+            Some(IdColumn::I64(rows)) => self.run::<_, _, A>(scores, Ids::Given(&rows.values), positives),
+            Some(IdColumn::U32(rows)) => self.run::<_, _, A>(scores, Ids::Given(&rows.values), positives),
+            Some(IdColumn::U64(rows)) => self.run::<_, _, A>(scores, Ids::Given(&rows.values), positives),
         }
     }
 
-    fn run<S, I, A>(&self, scores: &Rows<S>, ids: Ids<'_, I>, positives: &ArrayRef) -> Result<StructArray, String>
+    fn run<S, I, A>(
+        &self,
+        scores: &RaggedNumbers<S>,
+        ids: Ids<'_, I>,
+        positives: &ArrayRef,
+    ) -> Result<StructArray, String>
     where
         S: Score<Stored = A::Native> + ArrowNativeType,
         I: Id,
         A: ArrowPrimitiveType<Native: Stored>,
     {
-        let positives = Scores::of(positives).map_err(refused)?.widened();
-        let never = ["pos_ids", "exclude_ids"].into_iter().filter_map(|role| self.column(role));
-        let never =
-            never.map(|ids| Ok(PassageIds::of(ids)?.signed())).collect::<Result<Vec<_>, _>>().map_err(refused)?;
-        let exclusions: Vec<_> = never
+        let positives = ScoreColumn::of(positives).map_err(dtype_message)?.widened();
+        let excluded = ["pos_ids", "exclude_ids"].into_iter().filter_map(|role| self.column(role));
+        let excluded = excluded.map(|ids| Ok(IdColumn::of(ids)?.signed()));
+        let excluded = excluded.collect::<Result<Vec<_>, _>>().map_err(dtype_message)?;
+        let exclusions: Vec<_> = excluded
             .iter()
             .map(|rows| Exclusions { layout: Layout::Ragged { offsets: &rows.offsets }, ids: &rows.values })
             .collect();
@@ -190,43 +204,44 @@ impl Part<'_> {
             keys: keys.as_deref(),
             texts: None,
         };
-        let refused = |error: Error| self.refused(&error);
-        request.check().map_err(refused)?;
-        let mut output =
-            Output::new(&request, &self.call.policy, Extent { ranks: false, reasons: true }).map_err(refused)?;
-        let mut work = || mine_rows(&request, &self.call.policy, 0..request.layout.rows(), &mut output);
-        if self.alone || scores.values.len() < CANDIDATES_ALONE {
-            work().map_err(refused)?;
+        let message = |error: Error| self.message(&error);
+        let policy = &self.arguments.policy;
+        request.check().map_err(message)?;
+        let mut output = Output::new(&request, policy, Extent { ranks: false, reasons: true }).map_err(message)?;
+        let mut work = || mine_rows(&request, policy, 0..request.layout.rows(), &mut output);
+        if self.single_threaded || scores.values.len() < MIN_PARALLEL_CANDIDATES {
+            work().map_err(message)?;
         } else {
-            pool::shared(None)?.install(work).map_err(refused)?;
+            pool(None)?.install(work).map_err(message)?;
         }
-        table::<A>(output).ok_or_else(|| "ShapeError: a query has 2**32 candidates or more".into())
+        table::<A>(output).ok_or_else(|| "ShapeError: a query has 2**32 or more candidates".into())
     }
 
-    /// A row for a message: the query's id, or else the number of the row within this call.
-    fn place(&self, row: usize) -> String {
+    /// The name of a row's query in messages: its id or, without ids, the number of the row within the call.
+    fn query_name(&self, row: usize) -> String {
         match self.column("query_ids").map(|column| (column, keys(column))) {
             Some((column, Ok(keys))) => format!("query {}", name(column, &keys, row)),
-            _ => format!("row {} of this batch (give query_ids to have queries named)", self.first + row),
+            _ => format!("row {} of this batch (pass query_ids to see the query's id)", self.first + row),
         }
     }
 
-    fn refused(&self, error: &Error) -> String {
-        let class = crate::errors::class_name(error);
+    /// The message for an error of the core, with the class of the exception and the query.
+    fn message(&self, error: &Error) -> String {
+        let class = ErrorClass::of(error).name();
         match error.row() {
-            Some(row) => format!("{class}: {}: {error}", self.place(row)),
+            Some(row) => format!("{class}: {}: {error}", self.query_name(row)),
             None => format!("{class}: {error}"),
         }
     }
 }
 
-/// Results as a table; `None` if a count does not fit.
+/// The results as a column of structs; `None` if a count does not fit into 32 bits.
 fn table<A: ArrowPrimitiveType<Native: Stored>>(output: Output<A::Native>) -> Option<StructArray> {
     let counts = || output.counts.iter().map(|&count| count as usize);
     let offsets = OffsetBuffer::<i64>::from_lengths(counts());
-    let held = || counts().enumerate().flat_map(|(row, count)| row * output.n..row * output.n + count);
-    let ids = PrimitiveArray::<Int64Type>::from_iter_values(held().map(|cell| output.ids[cell]));
-    let scores = PrimitiveArray::<A>::from_iter_values(held().map(|cell| output.scores[cell]));
+    let filled = || counts().enumerate().flat_map(|(row, count)| row * output.n..row * output.n + count);
+    let ids = PrimitiveArray::<Int64Type>::from_iter_values(filled().map(|cell| output.ids[cell]));
+    let scores = PrimitiveArray::<A>::from_iter_values(filled().map(|cell| output.scores[cell]));
     let list = |values: ArrayRef| -> Option<ArrayRef> {
         let lists = LargeListArray::try_new(item(values.data_type().clone()), offsets.clone(), values, None);
         Some(Arc::new(lists.ok()?))

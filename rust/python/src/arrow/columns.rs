@@ -1,27 +1,24 @@
 /*!
 Arrow columns as the flat arrays that the core reads.
 
-A list column lies in memory as the core wants it, values in a row and offsets beside them, so values are shared; they
-are copied where a null list hides some or a null is among them. A null list is an empty one, a null score NaN, a null
-id padding. Every array has been validated when it came in.
+A list column already has the memory layout that the core wants, values in a row and offsets beside them, so values are
+shared. They are copied only where a null list hides values or a value is null. A null list becomes an empty one, a null
+score NaN, and a null id padding. The functions here trust offsets and lengths: [`ffi`](crate::arrow::ffi) validates
+every array when it comes in.
 */
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{
-    Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type,
-    UInt32Type, UInt64Type,
-};
+use arrow_array::types::{Float16Type, Float32Type, Float64Type, Int32Type, Int64Type, UInt32Type, UInt64Type};
 use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, make_array, new_empty_array};
 use arrow_buffer::{ArrowNativeType, ScalarBuffer};
 use arrow_data::ArrayData;
 use arrow_data::transform::MutableArrayData;
 use arrow_schema::{ArrowError, DataType, Field};
-use blake2b_simd::Params;
 use half::f16;
 use nvmine_core::{Id, Score};
 use std::ops::Range;
 
-/// A column as another library hands it over.
+/// A column of another library.
 pub(crate) struct Column {
     pub(crate) field: Field,
     pub(crate) chunks: Vec<ArrayRef>,
@@ -33,7 +30,7 @@ impl Column {
         self.chunks.iter().map(Array::len).sum()
     }
 
-    /// Where chunks end.
+    /// The row after the last one of each chunk.
     pub(crate) fn ends(&self) -> impl Iterator<Item = usize> {
         self.chunks.iter().scan(0, |end, chunk| {
             *end += chunk.len();
@@ -41,7 +38,7 @@ impl Column {
         })
     }
 
-    /// Some rows, which lie in one chunk.
+    /// A range of rows that lies in one chunk.
     pub(crate) fn part(&self, rows: Range<usize>) -> ArrayRef {
         let mut start = 0;
         for chunk in &self.chunks {
@@ -53,7 +50,7 @@ impl Column {
         new_empty_array(self.field.data_type())
     }
 
-    /// The only row, `rows` times.
+    /// The only row of a column, repeated `rows` times.
     pub(crate) fn repeated(&self, rows: usize) -> Result<ArrayRef, ArrowError> {
         let row = self.part(0..1).to_data();
         let mut copies = MutableArrayData::new(vec![&row], false, rows);
@@ -64,7 +61,7 @@ impl Column {
     }
 }
 
-/// The type of a column's values, and whether they come in lists.
+/// The type of a column's values, and whether the column holds lists of them.
 pub(crate) fn value_type(column: &DataType) -> (&DataType, bool) {
     match column {
         DataType::List(values) | DataType::LargeList(values) | DataType::FixedSizeList(values, _) => {
@@ -74,18 +71,20 @@ pub(crate) fn value_type(column: &DataType) -> (&DataType, bool) {
     }
 }
 
-pub(crate) fn refused(error: ArrowError) -> String {
+/// The message for a column that cannot be read, for callers that can pass on text only.
+pub(crate) fn dtype_message(error: ArrowError) -> String {
     format!("DtypeError: {error}")
 }
 
-/// Row `i` holds `values[offsets[i]..offsets[i + 1]]`; the first offset is 0, the last one the number of values.
-pub(crate) struct Lists {
+/// Rows of values: row `i` is `values[offsets[i]..offsets[i + 1]]`. The first offset is 0, the last one the number of
+/// values.
+pub(crate) struct RaggedColumn {
     pub(crate) values: ArrayRef,
     pub(crate) offsets: Vec<i64>,
 }
 
-impl Lists {
-    /// The rows of a list column or, one value each, of any other.
+impl RaggedColumn {
+    /// The rows of a list column, or of any other column with one value per row.
     pub(crate) fn of(column: &ArrayRef) -> Result<Self, ArrowError> {
         let (values, mut offsets, nulls): (_, Vec<i64>, _) = if let Some(lists) = column.as_list_opt::<i64>() {
             (lists.values(), lists.value_offsets().to_vec(), lists.nulls())
@@ -103,7 +102,7 @@ impl Lists {
             *offset -= first;
         }
         let values = values.slice(first as usize, (last - first) as usize);
-        // A null list may span values, which are none of the row's.
+        // A null list may span values, which do not belong to the row.
         let hidden = |row: usize| nulls.is_some_and(|nulls| nulls.is_null(row)) && offsets[row] < offsets[row + 1];
         if !(0..rows).any(hidden) {
             return Ok(Self { values, offsets });
@@ -119,8 +118,8 @@ impl Lists {
         Ok(Self { values: make_array(kept.freeze()), offsets: ends })
     }
 
-    /// Some columns of one type, one below the other.
-    pub(crate) fn joined(mut parts: Vec<Self>) -> Result<Option<Self>, ArrowError> {
+    /// Concatenates columns of one type; `None` if there are none.
+    pub(crate) fn concatenated(mut parts: Vec<Self>) -> Result<Option<Self>, ArrowError> {
         if parts.len() < 2 {
             return Ok(parts.pop());
         }
@@ -136,16 +135,16 @@ impl Lists {
     }
 }
 
-/// [`Lists`] of one type of value.
-pub(crate) struct Rows<T: ArrowNativeType> {
+/// A [`RaggedColumn`] whose values are numbers of a known type.
+pub(crate) struct RaggedNumbers<T: ArrowNativeType> {
     pub(crate) values: ScalarBuffer<T>,
     pub(crate) offsets: Vec<i64>,
 }
 
-impl<T: ArrowNativeType> Rows<T> {
-    /// The rows of a column whose values are `A`s or all null.
+impl<T: ArrowNativeType> RaggedNumbers<T> {
+    /// The rows of a column whose values have the type `A` or are all null; nulls become `null`.
     fn of<A: ArrowPrimitiveType<Native = T>>(column: &ArrayRef, null: T) -> Result<Self, ArrowError> {
-        let Lists { values, offsets } = Lists::of(column)?;
+        let RaggedColumn { values, offsets } = RaggedColumn::of(column)?;
         let values = match values.as_primitive_opt::<A>().map(|array| (array.values(), array.nulls())) {
             None => vec![null; values.len()].into(),
             Some((values, Some(nulls))) if nulls.null_count() > 0 => {
@@ -156,29 +155,30 @@ impl<T: ArrowNativeType> Rows<T> {
         Ok(Self { values, offsets })
     }
 
-    fn map<U: ArrowNativeType>(self, convert: impl Fn(T) -> U) -> Rows<U> {
-        Rows { values: self.values.iter().map(|&value| convert(value)).collect(), offsets: self.offsets }
+    fn map<U: ArrowNativeType>(self, convert: impl Fn(T) -> U) -> RaggedNumbers<U> {
+        RaggedNumbers { values: self.values.iter().map(|&value| convert(value)).collect(), offsets: self.offsets }
     }
 }
 
-/// Scores of any width.
-pub(crate) enum Scores {
-    F16(Rows<f16>),
-    F32(Rows<f32>),
-    F64(Rows<f64>),
+/// A column of scores of any supported width.
+pub(crate) enum ScoreColumn {
+    F16(RaggedNumbers<f16>),
+    F32(RaggedNumbers<f32>),
+    F64(RaggedNumbers<f64>),
 }
 
-impl Scores {
-    /// Values that are neither `Float16` nor `Float64` are `Float32` or all null.
+impl ScoreColumn {
+    /// Reads a column whose values are `Float16`, `Float32` or `Float64`, or all null.
     pub(crate) fn of(column: &ArrayRef) -> Result<Self, ArrowError> {
         Ok(match value_type(column.data_type()).0 {
-            DataType::Float16 => Self::F16(Rows::of::<Float16Type>(column, f16::NAN)?),
-            DataType::Float64 => Self::F64(Rows::of::<Float64Type>(column, f64::NAN)?),
-            _ => Self::F32(Rows::of::<Float32Type>(column, f32::NAN)?),
+            DataType::Float16 => Self::F16(RaggedNumbers::of::<Float16Type>(column, f16::NAN)?),
+            DataType::Float64 => Self::F64(RaggedNumbers::of::<Float64Type>(column, f64::NAN)?),
+            _ => Self::F32(RaggedNumbers::of::<Float32Type>(column, f32::NAN)?),
         })
     }
 
-    pub(crate) fn widened(self) -> Rows<f64> {
+    /// The scores as `f64`.
+    pub(crate) fn widened(self) -> RaggedNumbers<f64> {
         match self {
             Self::F16(rows) => rows.map(Score::widen),
             Self::F32(rows) => rows.map(Score::widen),
@@ -187,22 +187,22 @@ impl Scores {
     }
 }
 
-/// Ids of any width.
-pub(crate) enum PassageIds {
-    I32(Rows<i32>),
-    I64(Rows<i64>),
-    U32(Rows<u32>),
-    U64(Rows<u64>),
+/// A column of passage ids of any supported width.
+pub(crate) enum IdColumn {
+    I32(RaggedNumbers<i32>),
+    I64(RaggedNumbers<i64>),
+    U32(RaggedNumbers<u32>),
+    U64(RaggedNumbers<u64>),
 }
 
-impl PassageIds {
-    /// Values that are of no other of these types are `Int64` or all null.
+impl IdColumn {
+    /// Reads a column whose values are `Int32`, `Int64`, `UInt32` or `UInt64`, or all null.
     pub(crate) fn of(column: &ArrayRef) -> Result<Self, ArrowError> {
         Ok(match value_type(column.data_type()).0 {
-            DataType::Int32 => Self::I32(Rows::of::<Int32Type>(column, -1)?),
-            DataType::UInt32 => Self::U32(Rows::of::<UInt32Type>(column, u32::MAX)?),
-            DataType::UInt64 => Self::U64(Rows::of::<UInt64Type>(column, u64::MAX)?),
-            _ => Self::I64(Rows::of::<Int64Type>(column, -1)?),
+            DataType::Int32 => Self::I32(RaggedNumbers::of::<Int32Type>(column, -1)?),
+            DataType::UInt32 => Self::U32(RaggedNumbers::of::<UInt32Type>(column, u32::MAX)?),
+            DataType::UInt64 => Self::U64(RaggedNumbers::of::<UInt64Type>(column, u64::MAX)?),
+            _ => Self::I64(RaggedNumbers::of::<Int64Type>(column, -1)?),
         })
     }
 
@@ -215,53 +215,13 @@ impl PassageIds {
         }
     }
 
-    /// As `i64`, padding as -1.
-    pub(crate) fn signed(self) -> Rows<i64> {
+    /// The ids as `i64`, with padding as -1.
+    pub(crate) fn signed(self) -> RaggedNumbers<i64> {
         match self {
             Self::I32(rows) => rows.map(|id| id.passage().unwrap_or(-1)),
             Self::I64(rows) => rows,
             Self::U32(rows) => rows.map(|id| id.passage().unwrap_or(-1)),
             Self::U64(rows) => rows.map(|id| id.passage().unwrap_or(-1)),
         }
-    }
-}
-
-/// The key of each query as `nvmine.keys` makes it: a whole number as it is, a text as the first eight bytes of its
-/// `BLAKE2b` digest, little-endian. Gives the row of a null where there is one.
-pub(crate) fn keys(column: &dyn Array) -> Result<Vec<u64>, usize> {
-    fn whole<A: ArrowPrimitiveType>(column: &dyn Array, key: impl Fn(A::Native) -> u64) -> Vec<u64> {
-        column.as_primitive::<A>().values().iter().map(|&number| key(number)).collect()
-    }
-    if let Some(row) = (0..column.len()).find(|&row| column.is_null(row)) {
-        return Err(row);
-    }
-    Ok(match column.data_type() {
-        DataType::Int8 => whole::<Int8Type>(column, |key| key as u64),
-        DataType::Int16 => whole::<Int16Type>(column, |key| key as u64),
-        DataType::Int32 => whole::<Int32Type>(column, |key| key as u64),
-        DataType::Int64 => whole::<Int64Type>(column, |key| key as u64),
-        DataType::UInt8 => whole::<UInt8Type>(column, u64::from),
-        DataType::UInt16 => whole::<UInt16Type>(column, u64::from),
-        DataType::UInt32 => whole::<UInt32Type>(column, u64::from),
-        DataType::UInt64 => whole::<UInt64Type>(column, |key| key),
-        _ => {
-            column.as_string_view_opt().map(|texts| texts.iter().flatten().map(text_key).collect()).unwrap_or_default()
-        }
-    })
-}
-
-fn text_key(text: &str) -> u64 {
-    let digest = Params::new().hash_length(8).hash(text.as_bytes());
-    digest.as_bytes().iter().rev().fold(0, |key, &byte| key << 8 | u64::from(byte))
-}
-
-/// What the query of a row is called.
-pub(crate) fn name(column: &dyn Array, keys: &[u64], row: usize) -> String {
-    /// A name may be as long as a document.
-    const LONGEST: usize = 200;
-    match column.as_string_view_opt() {
-        Some(texts) => format!("{:?}", texts.value(row).chars().take(LONGEST).collect::<String>()),
-        None if column.data_type().is_signed_integer() => (keys[row] as i64).to_string(),
-        None => keys[row].to_string(),
     }
 }

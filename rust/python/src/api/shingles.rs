@@ -1,4 +1,4 @@
-//! `_core.shingles`: the shingle hashes of texts.
+//! `_core.shingles`: texts in, the hashes of their shingles out.
 
 use crate::errors::Failure;
 use crate::pool::detached;
@@ -10,9 +10,9 @@ use std::num::NonZeroUsize;
 
 type CountsAndHashes<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<u64>>);
 
-/// How many distinct shingles of `words` words each text has, and their hashes, ascending within a text.
+/// Returns the number of distinct shingles of `words` words of each text, and their hashes, ascending within a text.
 ///
-/// The words of a text come separated by single spaces; `nvmine.Shingles` says what they are.
+/// The words of a text are separated by single spaces; `nvmine.Shingles` documents what counts as a word.
 #[pyfunction]
 #[pyo3(signature = (texts, words, *, threads))]
 pub(crate) fn shingles(

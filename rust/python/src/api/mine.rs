@@ -1,8 +1,8 @@
-//! `_core.mine`: arrays in, arrays out.
+//! `_core.mine`: scores in, negatives out.
 
-use crate::arrays::{PassageIds, RowLayout, Scores, bf16_elements, elements};
+use crate::arrays::{IdArray, RowLayout, ScoreArray, bf16_elements, elements};
 use crate::errors::Failure;
-use crate::policy::CorePolicy;
+use crate::policy::PyPolicy;
 use crate::pool::detached;
 use numpy::{Element, IntoPyArray, PyArrayMethods, PyReadonlyArray1};
 use nvmine_core::{
@@ -12,24 +12,24 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::num::NonZeroUsize;
 
-/// Cells mined between two looks at pending signals: a fraction of a second's work.
+/// Cells mined between two checks for pending signals, which takes a fraction of a second.
 const BLOCK_CELLS: usize = 1 << 24;
 
 type LayoutAndIds<'py> = (RowLayout<'py>, PyReadonlyArray1<'py, i64>);
 type OffsetsAndHashes<'py> = (PyReadonlyArray1<'py, i64>, PyReadonlyArray1<'py, u64>);
-/// Shingles of the passages and of the queries, and the positives.
+/// Shingles of the passages and of the queries, and the ids of the positives.
 type NearTexts<'py> = (OffsetsAndHashes<'py>, Option<OffsetsAndHashes<'py>>, Option<LayoutAndIds<'py>>);
 
-/// Mines flat arrays; `nvmine.mine` brings any input into this form and documents the rule.
+/// Mines hard negatives from flat arrays, and returns a dict of arrays with a row per result.
 ///
-/// Returns a dict of flat arrays.
+/// `nvmine.mine` converts its inputs to this form and documents the rule.
 #[pyfunction]
 #[pyo3(signature = (policy, scores, *, layout, ids, pos_scores, pos_layout, exclusions, classes, keys, texts, ranks,
     reasons, threads))]
-#[expect(clippy::too_many_arguments, reason = "one array each, all named by the caller")]
+#[expect(clippy::too_many_arguments, reason = "the arrays of one request, nearly all keyword-only")]
 pub(crate) fn mine<'py>(
     py: Python<'py>,
-    policy: &CorePolicy,
+    policy: &PyPolicy,
     scores: &Bound<'py, PyAny>,
     layout: RowLayout<'py>,
     ids: Option<&Bound<'py, PyAny>>,
@@ -43,8 +43,8 @@ pub(crate) fn mine<'py>(
     reasons: bool,
     threads: Option<NonZeroUsize>,
 ) -> Result<Bound<'py, PyDict>, Failure> {
-    let scores = Scores::extract(scores)?;
-    let ids = PassageIds::extract(ids)?;
+    let scores = ScoreArray::extract(scores)?;
+    let ids = IdArray::extract(ids)?;
     let excluded = exclusions.iter().map(exclusions_of).collect::<Result<Vec<_>, Failure>>()?;
     let texts = match &texts {
         None => None,
@@ -54,7 +54,7 @@ pub(crate) fn mine<'py>(
             positives: positives.as_ref().map(exclusions_of).transpose()?,
         }),
     };
-    let call = Call {
+    let arguments = MineArguments {
         policy: &policy.0,
         layout: layout.get("scores")?,
         positive_scores: elements("pos_scores", &pos_scores)?,
@@ -67,10 +67,10 @@ pub(crate) fn mine<'py>(
         threads,
     };
     match &scores {
-        Scores::F16(array) => call.with_scores(py, elements("scores", array)?, &ids),
-        Scores::Bf16(array) => call.with_scores(py, bf16_elements(array)?, &ids),
-        Scores::F32(array) => call.with_scores(py, elements("scores", array)?, &ids),
-        Scores::F64(array) => call.with_scores(py, elements("scores", array)?, &ids),
+        ScoreArray::F16(array) => arguments.with_scores(py, elements("scores", array)?, &ids),
+        ScoreArray::Bf16(array) => arguments.with_scores(py, bf16_elements(array)?, &ids),
+        ScoreArray::F32(array) => arguments.with_scores(py, elements("scores", array)?, &ids),
+        ScoreArray::F64(array) => arguments.with_scores(py, elements("scores", array)?, &ids),
     }
 }
 
@@ -82,9 +82,9 @@ fn shingles_of<'a>((offsets, values): &'a OffsetsAndHashes<'_>) -> Result<Shingl
     Ok(Shingles { offsets: elements("shingles", offsets)?, values: elements("shingles", values)? })
 }
 
-/// The arguments whose types are settled.
+/// The arguments whose types do not depend on the widths of scores and ids.
 #[derive(Clone, Copy)]
-struct Call<'a> {
+struct MineArguments<'a> {
     policy: &'a Policy,
     layout: Layout<'a>,
     positive_scores: &'a [f64],
@@ -97,22 +97,22 @@ struct Call<'a> {
     threads: Option<NonZeroUsize>,
 }
 
-impl Call<'_> {
+impl MineArguments<'_> {
     fn with_scores<'py, S>(
         self,
         py: Python<'py>,
         scores: &[S],
-        ids: &PassageIds<'_>,
+        ids: &IdArray<'_>,
     ) -> Result<Bound<'py, PyDict>, Failure>
     where
         S: Score<Stored: Element>,
     {
         match ids {
-            PassageIds::Columns => self.run::<S, i64>(py, scores, Ids::Columns),
-            PassageIds::I32(array) => self.run(py, scores, Ids::Given(elements("ids", array)?)),
-            PassageIds::I64(array) => self.run(py, scores, Ids::Given(elements("ids", array)?)),
-            PassageIds::U32(array) => self.run(py, scores, Ids::Given(elements("ids", array)?)),
-            PassageIds::U64(array) => self.run(py, scores, Ids::Given(elements("ids", array)?)),
+            IdArray::Columns => self.run::<S, i64>(py, scores, Ids::Columns),
+            IdArray::I32(array) => self.run(py, scores, Ids::Given(elements("ids", array)?)),
+            IdArray::I64(array) => self.run(py, scores, Ids::Given(elements("ids", array)?)),
+            IdArray::U32(array) => self.run(py, scores, Ids::Given(elements("ids", array)?)),
+            IdArray::U64(array) => self.run(py, scores, Ids::Given(elements("ids", array)?)),
         }
     }
 
@@ -144,7 +144,8 @@ impl Call<'_> {
         to_python(py, output, self.extent)
     }
 
-    /// Where a block of at most [`BLOCK_CELLS`] cells ends that starts at a row; a cell counts once for each anchor.
+    /// The end of the block of rows from `start` that has at most [`BLOCK_CELLS`] cells, or of one row with more. With
+    /// an anchor for each positive, a cell counts once for each of them.
     fn block_end(&self, start: usize) -> usize {
         if let (Layout::Dense { rows, columns }, false) = (self.layout, self.policy.anchor == Anchor::Each) {
             return rows.min(start + (BLOCK_CELLS / columns.max(1)).max(1));
@@ -167,11 +168,11 @@ impl Call<'_> {
 fn to_python<T: Element>(py: Python<'_>, output: Output<T>, extent: Extent) -> Result<Bound<'_, PyDict>, Failure> {
     let rows = output.counts.len();
     let result = PyDict::new(py);
-    let wide = [rows, output.n];
-    result.set_item("ids", output.ids.into_pyarray(py).reshape(wide)?)?;
-    result.set_item("scores", output.scores.into_pyarray(py).reshape(wide)?)?;
+    let shape = [rows, output.n];
+    result.set_item("ids", output.ids.into_pyarray(py).reshape(shape)?)?;
+    result.set_item("scores", output.scores.into_pyarray(py).reshape(shape)?)?;
     if extent.ranks {
-        result.set_item("ranks", output.ranks.into_pyarray(py).reshape(wide)?)?;
+        result.set_item("ranks", output.ranks.into_pyarray(py).reshape(shape)?)?;
     }
     result.set_item("counts", output.counts.into_pyarray(py))?;
     result.set_item("ceilings", output.ceilings.into_pyarray(py))?;

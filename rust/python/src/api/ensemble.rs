@@ -1,7 +1,8 @@
-//! `_core.ensemble`, `_core.jaccard` and `_core.jaccard_matrix`: several teachers' negatives in, arrays out.
+//! `_core.ensemble`, `_core.jaccard` and `_core.jaccard_matrix`: the negatives of several teachers, combined or
+//! compared.
 
 use crate::arrays::elements;
-use crate::errors::{Failure, unexpected};
+use crate::errors::{Failure, unexpected_type};
 use crate::policy::choose;
 use crate::pool::detached;
 use numpy::{Element, IntoPyArray, PyArray1, PyArrayMethods, PyReadonlyArray1};
@@ -10,19 +11,22 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::num::NonZeroUsize;
 
-/// One teacher's flat arrays: n, ids, counts.
-type PyLists<'py> = (usize, PyReadonlyArray1<'py, i64>, PyReadonlyArray1<'py, i64>);
+/// The negatives of one teacher as flat arrays: n, ids, counts.
+type NegativeLists<'py> = (usize, PyReadonlyArray1<'py, i64>, PyReadonlyArray1<'py, i64>);
 
-/// And scores (float32 or float64, one type for all teachers), ranks, ceilings.
-type PyTeacher<'py> = (PyLists<'py>, Bound<'py, PyAny>, Option<PyReadonlyArray1<'py, i64>>, PyReadonlyArray1<'py, f64>);
+/// The negatives of one teacher, then scores (float32 or float64, the same type for all teachers), ranks, and ceilings.
+type TeacherArrays<'py> =
+    (NegativeLists<'py>, Bound<'py, PyAny>, Option<PyReadonlyArray1<'py, i64>>, PyReadonlyArray1<'py, f64>);
 
-/// Puts teachers together; `nvmine.ensemble` documents the rule. Returns a dict of flat arrays.
+/// Combines the negatives of teachers, and returns a dict of arrays with a row per query.
+///
+/// `nvmine.ensemble` documents the rule.
 #[pyfunction]
 #[pyo3(signature = (teachers, keys, *, how, duplicates, n, seed, threads))]
-#[expect(clippy::too_many_arguments, reason = "all named by the caller")]
+#[expect(clippy::too_many_arguments, reason = "the teachers and the options, which are keyword-only")]
 pub(crate) fn ensemble<'py>(
     py: Python<'py>,
-    teachers: Vec<PyTeacher<'py>>,
+    teachers: Vec<TeacherArrays<'py>>,
     keys: PyReadonlyArray1<'py, u64>,
     how: &str,
     duplicates: &str,
@@ -30,13 +34,13 @@ pub(crate) fn ensemble<'py>(
     seed: u64,
     threads: Option<NonZeroUsize>,
 ) -> Result<Bound<'py, PyDict>, Failure> {
-    let kinds = [("keep", Duplicates::Keep), ("replace", Duplicates::Replace)];
-    let duplicates = choose("duplicates", duplicates, &kinds)?;
-    let hows = [("intra", How::Intra(duplicates)), ("cross", How::Cross { seed })];
-    let how = choose("how", how, &hows)?;
+    let choices = [("keep", Duplicates::Keep), ("replace", Duplicates::Replace)];
+    let duplicates = choose("duplicates", duplicates, &choices)?;
+    let choices = [("intra", How::Intra(duplicates)), ("cross", How::Cross { seed })];
+    let how = choose("how", how, &choices)?;
     let keys = elements("query_ids", &keys)?;
-    let single = teachers.iter().all(|teacher| teacher.1.extract::<PyReadonlyArray1<'_, f32>>().is_ok());
-    if single {
+    let all_f32 = teachers.iter().all(|teacher| teacher.1.extract::<PyReadonlyArray1<'_, f32>>().is_ok());
+    if all_f32 {
         run::<f32>(py, &teachers, keys, how, n, threads)
     } else {
         run::<f64>(py, &teachers, keys, how, n, threads)
@@ -45,7 +49,7 @@ pub(crate) fn ensemble<'py>(
 
 fn run<'py, T: Stored + Element>(
     py: Python<'py>,
-    teachers: &[PyTeacher<'py>],
+    teachers: &[TeacherArrays<'py>],
     keys: &[u64],
     how: How,
     n: usize,
@@ -53,7 +57,9 @@ fn run<'py, T: Stored + Element>(
 ) -> Result<Bound<'py, PyDict>, Failure> {
     let scores = teachers
         .iter()
-        .map(|teacher| teacher.1.extract::<PyReadonlyArray1<'_, T>>().map_err(|_| unexpected("scores", &teacher.1)))
+        .map(|teacher| {
+            teacher.1.extract::<PyReadonlyArray1<'_, T>>().map_err(|_| unexpected_type("scores", &teacher.1))
+        })
         .collect::<Result<Vec<_>, Failure>>()?;
     let teachers = teachers
         .iter()
@@ -71,13 +77,13 @@ fn run<'py, T: Stored + Element>(
     to_python(py, result, n)
 }
 
-/// `|A ∩ B| / |A ∪ B|` of the first `top` ids of each row.
+/// Returns `|A ∩ B| / |A ∪ B|` of the first `top` ids of each query.
 #[pyfunction]
 #[pyo3(signature = (a, b, *, top, threads))]
 pub(crate) fn jaccard<'py>(
     py: Python<'py>,
-    a: PyLists<'py>,
-    b: PyLists<'py>,
+    a: NegativeLists<'py>,
+    b: NegativeLists<'py>,
     top: usize,
     threads: Option<NonZeroUsize>,
 ) -> Result<Bound<'py, PyArray1<f64>>, Failure> {
@@ -86,12 +92,12 @@ pub(crate) fn jaccard<'py>(
     Ok(similarities.into_pyarray(py))
 }
 
-/// The mean of `jaccard` for every two teachers, flat.
+/// Returns the mean of `jaccard` over the queries for every pair of teachers, as a flattened matrix.
 #[pyfunction]
 #[pyo3(signature = (teachers, *, top, threads))]
 pub(crate) fn jaccard_matrix<'py>(
     py: Python<'py>,
-    teachers: Vec<PyLists<'py>>,
+    teachers: Vec<NegativeLists<'py>>,
     top: usize,
     threads: Option<NonZeroUsize>,
 ) -> Result<Bound<'py, PyArray1<f64>>, Failure> {
@@ -100,19 +106,19 @@ pub(crate) fn jaccard_matrix<'py>(
     Ok(means.into_pyarray(py))
 }
 
-fn as_lists<'a>((n, ids, counts): &'a PyLists<'_>) -> Result<TeacherLists<'a>, Failure> {
+fn as_lists<'a>((n, ids, counts): &'a NegativeLists<'_>) -> Result<TeacherLists<'a>, Failure> {
     Ok(TeacherLists { n: *n, ids: elements("ids", ids)?, counts: elements("counts", counts)? })
 }
 
 fn to_python<T: Element>(py: Python<'_>, output: Ensemble<T>, n: usize) -> Result<Bound<'_, PyDict>, Failure> {
     let rows = output.counts.len();
     let result = PyDict::new(py);
-    let wide = [rows, n];
-    result.set_item("ids", output.ids.into_pyarray(py).reshape(wide)?)?;
-    result.set_item("scores", output.scores.into_pyarray(py).reshape(wide)?)?;
-    result.set_item("teachers", output.teachers.into_pyarray(py).reshape(wide)?)?;
+    let shape = [rows, n];
+    result.set_item("ids", output.ids.into_pyarray(py).reshape(shape)?)?;
+    result.set_item("scores", output.scores.into_pyarray(py).reshape(shape)?)?;
+    result.set_item("teachers", output.teachers.into_pyarray(py).reshape(shape)?)?;
     if let Some(ranks) = output.ranks {
-        result.set_item("ranks", ranks.into_pyarray(py).reshape(wide)?)?;
+        result.set_item("ranks", ranks.into_pyarray(py).reshape(shape)?)?;
     }
     result.set_item("counts", output.counts.into_pyarray(py))?;
     result.set_item("ceilings", output.ceilings.into_pyarray(py))?;
