@@ -1,4 +1,4 @@
-"""The compiled core, as the rest of the package calls it. Checked against the extension by mypy.stubtest."""
+"""Types of the compiled core. mypy.stubtest checks them against the extension."""
 
 from typing import Any, Final, final
 

@@ -11,8 +11,8 @@ pub(crate) struct PyPolicy(pub(crate) Policy);
 #[pymethods]
 impl PyPolicy {
     #[new]
-    #[pyo3(signature = (*, method, percentage, margin, max_score, min_score, near_duplicate, shift, pool, n, sampling, first,
-        temperature, simans_a, simans_b, bins, anchor, on_short, on_missing, seed))]
+    #[pyo3(signature = (*, method, percentage, margin, max_score, min_score, near_duplicate, shift, pool, n, sampling,
+        first, temperature, simans_a, simans_b, bins, anchor, on_short, on_missing, seed))]
     #[expect(clippy::too_many_arguments, reason = "the fields of a policy, all keyword-only")]
     fn new(
         method: &str,

@@ -80,7 +80,8 @@ impl PyBest {
     /// `places` lists the passages within the block whose scores are in doubt, with the rows of queries given by
     /// `offsets`. Of the others, `too_high` counts those at or above each query's ceiling and `too_low` those below the
     /// floor.
-    #[pyo3(signature = (queries, passages, first, offsets, places, too_high, too_low, *, kept = false, cosine = false, rounded = false, threads = None))]
+    #[pyo3(signature = (queries, passages, first, offsets, places, too_high, too_low, *, kept = false, cosine = false,
+        rounded = false, threads = None))]
     #[expect(clippy::too_many_arguments, reason = "the arrays of one block, and how vectors are compared")]
     fn update_listed(
         &self,

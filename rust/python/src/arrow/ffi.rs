@@ -53,7 +53,7 @@ impl Incoming {
             let stream = pointer::<FFI_ArrowArrayStream>(&capsule, c"arrow_array_stream")?;
             // SAFETY: `pointer` checked the capsule's name, and by the PyCapsule interface a capsule of this name
             // points to an initialized, aligned stream for as long as it lives, which is until the end of this block.
-            // The move leaves an empty stream behind, so the capsule does not release it again. No other thread
+            // The move leaves an empty stream behind, so the capsule does not release it again. No other Python thread
             // accesses the stream at the same time as long as the interpreter lock exists; without one this is not
             // guaranteed (see above).
             let mut stream = unsafe { FFI_ArrowArrayStream::from_raw(stream) };
@@ -64,9 +64,9 @@ impl Incoming {
         let schema = pointer::<FFI_ArrowSchema>(&pair.0, c"arrow_schema")?;
         let array = pointer::<FFI_ArrowArray>(&pair.1, c"arrow_array")?;
         // SAFETY: `pointer` checked the capsule's name, and by the PyCapsule interface a capsule of this name points to
-        // an initialized, aligned schema for as long as it lives, which is until the end of this function. `field` runs
-        // no Python code, so no other thread changes the schema meanwhile as long as the interpreter lock exists;
-        // without one this is not guaranteed (see above).
+        // an initialized, aligned schema that follows Arrow's C data interface for as long as it lives, which is until
+        // the end of this function. `field` runs no Python code, so no other Python thread changes the schema meanwhile
+        // as long as the interpreter lock exists; without one this is not guaranteed (see above).
         let field = field(unsafe { &*schema }).map_err(invalid)?;
         // SAFETY: as for the stream above, with an array in place of the stream.
         Ok(Self { field, source: Source::Array(unsafe { FFI_ArrowArray::from_raw(array) }) })
@@ -79,13 +79,13 @@ impl Incoming {
         py.detach(|| {
             let mut chunks = Vec::new();
             match source {
-                // SAFETY: the producer exported the array together with this type and promises that its buffers are as
-                // long as the interface requires; an array that was released before is empty.
+                // SAFETY: the producer exported the array together with this type, and by exporting it promises what
+                // `import` cannot check.
                 Source::Array(array) => chunks.push(unsafe { import(array, field.data_type()) }?),
                 Source::Stream(mut stream) => {
                     while let Some(array) = next_array(&mut stream)? {
-                        // SAFETY: by the interface all arrays of a stream have the stream's type. The producer promises
-                        // the lengths of the buffers as above.
+                        // SAFETY: by the interface all arrays of a stream have the stream's type, and by exporting them
+                        // the producer promises what `import` cannot check.
                         chunks.push(unsafe { import(array, field.data_type()) }?);
                     }
                 }
@@ -146,13 +146,13 @@ fn failed(stream: &mut FFI_ArrowArrayStream, code: c_int) -> ArrowError {
 
 /// Imports and validates an array.
 ///
-/// Counts, offsets, null counts and text may be wrong: they are checked, and an error is returned.
+/// Negative counts and wrong offsets, null counts or text are found and returned as errors.
 ///
 /// # Safety
-/// The array is released, or it follows Arrow's C data interface for this type in what cannot be checked: its pointers
-/// are valid, there are as many of them as it counts, it has the number of buffers that the type requires, and each
-/// buffer is as long as the length, the offset, the type and, for text, the last offset require. An array of type Null
-/// may have one buffer, which is a null pointer or a null map.
+/// The array is released, or it follows Arrow's C data interface for this type in what is not checked: its pointers are
+/// valid, there are as many of them as it counts, it has the number of buffers that the type requires, and each buffer
+/// is as long as the length, the offset, the type and, for text, the last offset require. An array of type Null may
+/// have one buffer, which is a null pointer or a null map.
 pub(crate) unsafe fn import(array: FFI_ArrowArray, kind: &DataType) -> Result<ArrayRef, ArrowError> {
     guarded(|| {
         if array.is_released() || !counts_are_valid(&array) {
@@ -223,9 +223,10 @@ where
     T: ArrowNativeType + Element,
 {
     let owner = Bound::new(py, BufferOwner(values.inner().clone()))?;
-    // SAFETY: the array's base object is the owner, which holds the buffer, whose memory neither moves nor is freed
-    // while the owner lives. Nothing else refers to the array before the next line makes it read-only. numpy refuses to
-    // undo that, because the base object is not a writable buffer.
+    // SAFETY: the array's base object is the owner, which holds the buffer. While a buffer lives, its memory neither
+    // moves nor is freed; for memory of another library, that is the producer's promise. Nothing else refers to the
+    // array before the next line makes it read-only. numpy refuses to undo that, because the base object is not a
+    // writable buffer.
     let array = unsafe { PyArray1::borrow_from_array(&ArrayView1::from(&values[..]), owner.into_any()) };
     Ok(array.readwrite().make_nonwriteable().as_any().clone().unbind())
 }

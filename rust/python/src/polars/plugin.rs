@@ -93,10 +93,10 @@ pub(crate) unsafe extern "C" fn _polars_plugin_field_mine(
 /// Mines the rows of columns and writes the column of results, or one without `private_data` after an error.
 ///
 /// # Safety
-/// `inputs` points to `n` columns whose schemas and arrays follow Arrow's C data interface. The columns become this
-/// function's, the slice stays the caller's. `kwargs` points to `kwargs_len` bytes, which stay the caller's and which
-/// it does not change or free during the call. A pointer may be null if its count is 0. `out` can be written to, and
-/// `context` is null or can be read.
+/// `inputs` points to `n` columns that follow the ABI, with valid schemas and with arrays as [`import`] requires them.
+/// The columns become this function's, the slice stays the caller's. `kwargs` points to `kwargs_len` bytes, which stay
+/// the caller's and which it does not change or free during the call. A pointer may be null if its count is 0. `out`
+/// can be written to, and `context` is null or can be read.
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn _polars_plugin_mine(
     inputs: *mut SeriesExport,
@@ -166,8 +166,8 @@ unsafe fn slice<'a, T>(pointer: *const T, len: usize) -> &'a [T] {
 /// Takes ownership of a column of the caller.
 ///
 /// # Safety
-/// `export` points to a column that the caller gives up and that has not been taken yet. Its schema and arrays follow
-/// Arrow's C data interface.
+/// `export` points to a column that follows the ABI, that the caller gives up and that has not been taken yet. Its
+/// schema is valid and its arrays are as [`import`] requires them.
 unsafe fn take(export: *mut SeriesExport) -> Result<Column, String> {
     // SAFETY: by this function's contract the pointer is valid, and nobody else uses the column.
     let export = unsafe { &mut *export };
@@ -186,8 +186,8 @@ unsafe fn take(export: *mut SeriesExport) -> Result<Column, String> {
         unsafe { release(export) };
     }
     let field = field.ok_or("InternalError: a column has no type")?.map_err(dtype_message)?;
-    // SAFETY: Polars exported the arrays together with this type. It promises that they follow the interface, with
-    // buffers as long as they say; its arrays of type Null have one buffer, as `import` allows.
+    // SAFETY: the arrays and their type come from one column, and by this function's contract the arrays are as
+    // `import` requires them.
     let chunks = arrays.into_iter().map(|array| unsafe { import(array, field.data_type()) });
     let chunks = chunks.collect::<Result<Vec<_>, _>>().map_err(dtype_message)?;
     Ok(Column { field, chunks })
