@@ -284,7 +284,11 @@ def test_policies_that_an_expression_cannot_apply_are_refused() -> None:
     [
         ("scores", pl.lit(0.5), "scores: .* holds Float64, expected lists of Float32"),
         ("scores", pl.lit([1, 2]), "scores: .* holds lists of Int64"),
-        ("pos_scores", pl.lit(1), "pos_scores: .* holds Int32, expected lists of Float32, Float64 or Float16, or one value per row"),
+        (
+            "pos_scores",
+            pl.lit(1),
+            "pos_scores: .* holds Int32, expected lists of Float32, Float64 or Float16, or one value per row",
+        ),
         ("ids", pl.lit(1), "ids: .* holds Int32, expected lists of Int64"),
         ("ids", pl.lit(["a"]), "ids: .* holds lists of Utf8View"),
         ("pos_ids", pl.lit([0.5]), "pos_ids: .* holds lists of Float64"),
