@@ -1,13 +1,13 @@
-//! The mining of one score matrix in the core alone, for counting instructions as well as for timing.
+//! Mines one score matrix in the core alone, to time it or to count its instructions.
 //!
 //! ```text
-//! cargo bench --bench kernels                       every case, seconds and nanoseconds a candidate, one thread
-//! cargo bench --bench kernels --no-run              then, with the path that it prints:
+//! cargo bench --bench kernels                       times every case on one thread, in seconds and nanoseconds per candidate
+//! cargo bench --bench kernels --no-run              builds the bench and prints its path; then, with that path:
 //! valgrind --tool=callgrind --toggle-collect='*mined_once*' PATH 'unsorted, reasons'
 //! ```
 //!
-//! Wall time on a shared machine is noisy; the instructions of a case are the same from run to run.
-#![allow(missing_docs, clippy::unwrap_used, reason = "a bench")]
+//! Wall time is noisy on a shared machine. The number of instructions of a case is the same in every run.
+#![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark may panic")]
 
 use nvmine_core::{
     Anchor, Exclusions, Extent, Ids, Layout, Method, OnMissing, OnShort, Output, Policy, Request, Sampling, mine,
@@ -40,7 +40,8 @@ struct Matrix {
     positive_ids: Vec<i64>,
 }
 
-/// Scores about 0.4, positives about 0.7, three in four among the candidates; distinct ids within a row.
+/// Makes scores around 0.4 and positives around 0.7, of which three in four are among the candidates. The ids of a row are
+/// distinct.
 fn matrix(rows: usize) -> Matrix {
     let mut state = 1_u64;
     let mut draw = move || {
@@ -118,6 +119,6 @@ fn main() {
             best = best.min(start.elapsed().as_secs_f64());
         }
         let candidates = (rows * COLUMNS) as f64;
-        println!("{name:<18} {best:8.4} s {:8.3} ns a candidate", best * 1e9 / candidates);
+        println!("{name:<18} {best:8.4} s {:8.3} ns per candidate", best * 1e9 / candidates);
     }
 }

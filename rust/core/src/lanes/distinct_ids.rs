@@ -50,12 +50,12 @@ impl Default for DistinctIds {
 }
 
 impl DistinctIds {
-    /// Whether all ids are distinct and none is padding. If so, [`DistinctIds::excluded`] holds the columns of `excluded`.
+    /// Whether all ids are distinct and none is padding. If so, the field `excluded` holds the columns of these ids.
     pub(crate) fn check<I: Id>(&mut self, ids: &[I], excluded: &[i64]) -> bool {
         dispatch(Check { table: self, ids, excluded })
     }
 
-    /// Finds the columns of `excluded` in a row whose ids are its column numbers, which always passes the check.
+    /// Finds the columns of the excluded ids in a row whose ids are its column numbers. Such a row always passes the check.
     pub(crate) fn find_columns(&mut self, columns: usize, excluded: &[i64]) {
         let inside = excluded.iter().filter(|&&passage| passage < columns as i64);
         self.excluded.clear();
@@ -112,7 +112,7 @@ impl<I: Id> Kernel for Check<'_, I> {
             }
         }
         if ids.len() <= MAX_IDS {
-            // A closure would not be compiled for the instruction set of the kernel.
+            // A closure might not be inlined, and would then not use the kernel's instruction set.
             for factor in FACTORS {
                 if table.hashes_differ(ids, factor) {
                     return true;

@@ -6,7 +6,7 @@ use crate::input::layout::Layout;
 use crate::input::request::Request;
 use crate::simd::LANES;
 
-/// Largest number of excluded passages per query. Queries with more are mined in another way.
+/// Largest number of excluded passages per query. Queries with more are mined on their own.
 const MAX_EXCLUDED: usize = 4;
 
 /// The distinct excluded passages of each of eight queries.

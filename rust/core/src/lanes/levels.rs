@@ -10,7 +10,7 @@ bit  31                          b            0
 
 The score's bits are mapped to an integer in the order of scores first: for negative floats, all bits but the sign are
 flipped. The column then replaces the low bits. Two scores that differ only in those bits compare by their columns; their
-exact order is restored later, or their row is mined in another way.
+exact order is restored later, or their row is mined on its own.
 */
 #![allow(clippy::inline_always, reason = "inlined code is compiled for the instruction set of its caller")]
 
@@ -23,7 +23,7 @@ const INFINITE: i32 = 0x7f80_0000;
 /// The key of an empty level, below the key of every score.
 pub(crate) const NO_KEY: i32 = i32::MIN;
 
-/// The best `L` keys so far of each row, and the counts of the scores that have passed.
+/// The best `L` keys of each row so far, and counts of the scores seen so far.
 pub(crate) struct Levels<V: Vector, const L: usize, const COUNTED: bool> {
     pub(crate) token: V::Token,
     ceilings: V,

@@ -52,7 +52,7 @@ pub(crate) struct Found {
     pub(crate) too_high: [usize; LANES],
     /// Number of scores that are NaN or infinite, if counted.
     pub(crate) not_finite: [usize; LANES],
-    /// All scores that are held or at least the ceiling are in this many first columns.
+    /// Number of leading columns that contain every score that is held or at or above its ceiling.
     pub(crate) prefix_len: usize,
 }
 

@@ -19,7 +19,7 @@ use std::ops::Range;
 pub(crate) enum Window {
     /// The window holds all survivors that decide which negatives are picked.
     Decided(Survivors),
-    /// The scan does not tell; the row must be mined in another way.
+    /// The scan does not hold enough; the row must be mined on its own.
     Undecided,
 }
 

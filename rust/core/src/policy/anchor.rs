@@ -5,7 +5,7 @@ Which positive score a query's ceiling is relative to, if the query has several 
 /// The positive score that a query's ceiling is relative to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Anchor {
-    /// The smallest positive score. Negatives then score below every positive.
+    /// The smallest positive score, so that the ceiling suits every positive.
     Min,
     /// The largest positive score.
     Max,

@@ -50,7 +50,7 @@ impl QueryTarget<'_> {
         Zones { low_below, low_until, best_from: round_down(worst).max(low_below), high_above }
     }
 
-    /// Returns a number such that the reported score is below the ceiling if the product is below that number.
+    /// Returns the product below which a passage is certainly below the ceiling.
     pub(crate) fn inside_below(&self, error: f64) -> f32 {
         round_down(self.ceiling - error)
     }
@@ -76,7 +76,8 @@ impl BestList {
         score_of: impl Fn(usize) -> Option<f64>,
     ) {
         // Once the list is full, a passage must beat the worst one in it. Before that, the row itself may contain enough
-        // passages: one whose product is lower than theirs by more than twice the error has a lower reported score.
+        // passages below the ceiling. A passage whose product is lower than all of theirs by more than twice the error has a
+        // lower reported score than any of them.
         let worst = self.worst(target.depth, error).unwrap_or_else(|| {
             let (inside_below, enough) = (target.inside_below(error), target.enough());
             // Writing every score and advancing only for some takes no branch, which would often be mispredicted.

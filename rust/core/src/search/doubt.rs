@@ -28,13 +28,13 @@ const STEP: usize = 32;
 /// What the products of one row mean.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Zones {
-    /// A passage below this is certainly below the floor.
+    /// A passage whose product is below this is certainly below the floor.
     pub(crate) low_below: f32,
-    /// A passage from `low_below` up to this may be below the floor.
+    /// A passage whose product is between `low_below` and this may be below the floor.
     pub(crate) low_until: f32,
-    /// A passage from this up to `high_above` may be among the best.
+    /// A passage whose product is between this and `high_above` may be among the best.
     pub(crate) best_from: f32,
-    /// A passage above this is certainly at or above the ceiling.
+    /// A passage whose product is above this is certainly at or above the ceiling.
     pub(crate) high_above: f32,
 }
 

@@ -24,19 +24,19 @@ use rayon::prelude::*;
 /// ```
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ZoneColumns {
-    /// A passage below this is certainly below the floor.
+    /// A passage whose product is below this is certainly below the floor.
     pub low_below: Vec<f32>,
-    /// A passage from `low_below` up to this may be below the floor.
+    /// A passage whose product is between `low_below` and this may be below the floor.
     pub low_until: Vec<f32>,
-    /// A passage from this up to `high_above` may be among the best.
+    /// A passage whose product is between this and `high_above` may be among the best.
     pub best_from: Vec<f32>,
-    /// A passage above this is certainly at or above the ceiling.
+    /// A passage whose product is above this is certainly at or above the ceiling.
     pub high_above: Vec<f32>,
-    /// A passage below this is certainly below the ceiling.
+    /// A passage whose product is below this is certainly below the ceiling.
     pub inside_below: Vec<f32>,
-    /// Number of passages below `inside_below` that are enough to fill the query's list: passages whose product is lower
-    /// than all of theirs by more than twice the error need not be listed. 0 if the list is full, because `best_from` then
-    /// says it all.
+    /// Number of products below `inside_below` that are enough to fill the query's list. A passage whose product is lower
+    /// than all of these by more than twice the error need not be listed. 0 if the list is full: `best_from` then excludes
+    /// all such passages.
     pub enough: Vec<i64>,
 }
 

@@ -23,7 +23,7 @@ use crate::search::rescore::{Rescorer, Vectors};
 use crate::search::target::{QueryBest, Target};
 use rayon::prelude::*;
 
-/// Number of passages, and largest number of queries, of a tile, whose scores fit into the L2 cache.
+/// Number of passages, and largest number of queries, of a tile. Its scores (1 MiB) stay in the nearer caches.
 const TILE: usize = 512;
 /// Smallest number of queries of a task. Fewer would make poor use of a tile of passages.
 const MIN_QUERIES: usize = 32;

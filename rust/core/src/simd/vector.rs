@@ -11,8 +11,8 @@ pub(crate) const LANES: usize = 8;
 
 /// Code that is compiled once for each instruction set.
 ///
-/// `run` must be `#[inline(always)]`, and must not leave its work to closures that are not inlined: a function that is
-/// compiled on its own does not use the instruction set of its caller.
+/// `run` and everything that it calls should be `#[inline(always)]`, and closures should be avoided: a function that is not
+/// inlined does not use the kernel's instruction set, which is slower but never wrong.
 pub(crate) trait Kernel {
     type Output;
 
