@@ -247,7 +247,7 @@ BAD = {
     "a pool that is no number": (["mine", "{pairs}", "--pool", "most", "--out", "{tmp}/run"], "--pool: "),
     "an option of encoders": (["mine", "{pairs}", "--dtype", "float16", "--out", "{tmp}/run"], "--dtype: "),
     "no memory": (["mine", "{pairs}", "--memory", "much", "--out", "{tmp}/run"], "--memory: "),
-    "no run": (["audit", "{tmp}"], "RunError: {tmp}: is no run folder"),
+    "no run": (["audit", "{tmp}"], "RunError: {tmp}: is not a run folder"),
 }
 
 
