@@ -62,7 +62,7 @@ def pairs(tmp_path: Path) -> Path:
     return path
 
 
-def test_mine_then_again_then_audit(pairs: Path, tmp_path: Path, nvmine_command: Command) -> None:
+def test_a_run_is_mined_then_found_finished_then_audited(pairs: Path, tmp_path: Path, nvmine_command: Command) -> None:
     out = tmp_path / "run"
     mined = nvmine_command("mine", pairs, "--out", out, "-n", "1", "--percentage", "0.99")
     assert (mined.returncode, mined.stderr) == (0, "")
@@ -91,7 +91,7 @@ def test_filter_is_mining_with_another_policy(pairs: Path, tmp_path: Path, nvmin
     assert "policy.n: 1 → 2" in again.stderr
 
 
-def test_several_teachers_from_the_shell(pairs: Path, tmp_path: Path, nvmine_command: Command) -> None:
+def test_several_teachers_make_the_ensemble_of_their_runs(pairs: Path, tmp_path: Path, nvmine_command: Command) -> None:
     both = tmp_path / "both"
     options = ("--method", "naive", "-n", "2")
     mined = nvmine_command(
@@ -110,7 +110,7 @@ def test_several_teachers_from_the_shell(pairs: Path, tmp_path: Path, nvmine_com
     assert nvmine.open_run(tmp_path / "again").negatives().equals(nvmine.open_run(both).negatives())
 
 
-def test_vectors_and_lists_from_the_shell(pairs: Path, tmp_path: Path, nvmine_command: Command) -> None:
+def test_vectors_and_ranked_lists_make_one_teacher(pairs: Path, tmp_path: Path, nvmine_command: Command) -> None:
     draw = np.random.default_rng(0)
     np.save(tmp_path / "q.npy", draw.standard_normal((6, 8)))
     np.save(tmp_path / "p.npy", draw.standard_normal((6, 8)).astype(np.float16))
@@ -124,7 +124,7 @@ def test_vectors_and_lists_from_the_shell(pairs: Path, tmp_path: Path, nvmine_co
     assert nvmine.open_run(tmp_path / "run").manifest.teacher.name == "p+lists"
 
 
-def test_judging_from_the_shell(pairs: Path, tmp_path: Path, nvmine_command: Command) -> None:
+def test_a_capped_judge_goes_on_where_it_stopped(pairs: Path, tmp_path: Path, nvmine_command: Command) -> None:
     pytest.importorskip("httpx2")
     nvmine_command("mine", pairs, "--out", tmp_path / "run", "-n", "1", "--percentage", "0.99")
     with ChatServer(lambda asked: YES if "moon" in asked.prompt else NO) as server:
@@ -143,7 +143,7 @@ def test_judging_from_the_shell(pairs: Path, tmp_path: Path, nvmine_command: Com
     assert "answered their query" in judged.stdout
 
 
-def test_several_devices_are_told_apart(pairs: Path, tmp_path: Path, nvmine_command: Command) -> None:
+def test_an_unknown_device_among_several_is_refused(pairs: Path, tmp_path: Path, nvmine_command: Command) -> None:
     done = nvmine_command("mine", pairs, "--out", tmp_path / "run", "--devices", "cpu,abacus")
     assert done.returncode == 2
     assert "device" in done.stderr
@@ -183,7 +183,7 @@ def test_options_reach_the_policy(pairs: Path, tmp_path: Path, nvmine_command: C
     )
 
 
-def test_ranked_lists_to_a_file_of_negatives(tmp_path: Path, nvmine_command: Command) -> None:
+def test_ranked_lists_become_a_file_of_negatives(tmp_path: Path, nvmine_command: Command) -> None:
     run, qrels, out = tmp_path / "run.trec", tmp_path / "qrels.tsv", tmp_path / "negatives.parquet"
     run.write_text("".join(f"q{query} Q0 d{rank} {rank} {0.9 - rank / 10} t\n" for query in "12" for rank in range(5)))
     qrels.write_text("query-id\tcorpus-id\tscore\nq1\td0\t1\nq2\td1\t1\nq3\td1\t1\n")
@@ -293,7 +293,7 @@ def test_every_verb_explains_itself(verb: str, nvmine_command: Command) -> None:
     assert len(done.stdout.splitlines()) > 8
 
 
-def test_version(nvmine_command: Command) -> None:
+def test_the_version_is_printed(nvmine_command: Command) -> None:
     assert nvmine_command("--version").stdout.strip() == nvmine.__version__
 
 

@@ -40,7 +40,7 @@ class Batch:
         self.scores = random.integers(-8, 9, shape).astype(np.float32) / 8
         self.scores[random.random(shape) < 0.03] = np.nan
         self.scores[random.random(shape) < 0.03] = -np.inf
-        # A positive zero only: see test_the_sign_of_a_zero.
+        # A positive zero only: see test_the_sign_of_a_zero_does_not_show.
         self.scores += np.float32(0)
         self.ids = random.integers(-1, 40, shape)
         self.identity = random.integers(0, 35, 40)
@@ -74,7 +74,7 @@ def as_bytes(*parts: nvmine.Negatives) -> list[bytes]:
 
 @each_policy
 @pytest.mark.parametrize("threads", [1, 2, 3, 8])
-def test_threads(policy: dict[str, Any], threads: int) -> None:
+def test_threads_change_no_byte(policy: dict[str, Any], threads: int) -> None:
     batch = Batch(1)
     expected = nvmine.mine(**batch.arguments(), **policy)
     assert 0 < expected.counts.sum() < expected.ids.size
@@ -83,7 +83,7 @@ def test_threads(policy: dict[str, Any], threads: int) -> None:
 
 @each_policy
 @pytest.mark.parametrize("size", [1, 7, 64, 1000])
-def test_batches(policy: dict[str, Any], size: int) -> None:
+def test_batches_change_no_byte(policy: dict[str, Any], size: int) -> None:
     batch = Batch(2)
     parts = [nvmine.mine(**batch.arguments(slice(start, start + size)), **policy) for start in range(0, QUERIES, size)]
     assert as_bytes(*parts) == as_bytes(nvmine.mine(**batch.arguments(), **policy))
@@ -91,7 +91,7 @@ def test_batches(policy: dict[str, Any], size: int) -> None:
 
 @each_policy
 @given(seed=st.integers(0, 2**32))
-def test_order_of_candidates(policy: dict[str, Any], seed: int) -> None:
+def test_the_order_of_candidates_changes_no_byte(policy: dict[str, Any], seed: int) -> None:
     batch = Batch(seed, queries=40)
     expected = nvmine.mine(**batch.arguments(), **policy)
     order = np.random.default_rng(seed).permuted(np.tile(np.arange(CANDIDATES), (40, 1)), axis=1)
@@ -101,7 +101,7 @@ def test_order_of_candidates(policy: dict[str, Any], seed: int) -> None:
 
 
 @pytest.mark.parametrize("scores", [(0.0, -0.0), (-0.0, 0.0)])
-def test_the_sign_of_a_zero(scores: tuple[float, float]) -> None:
+def test_the_sign_of_a_zero_does_not_show(scores: tuple[float, float]) -> None:
     """Both zeros are one score, so which of two duplicates stays must not show."""
     result = nvmine.mine(np.array([scores]), np.array([1.0]), ids=np.array([[5, 5]]), n=1)
     assert result.scores.tobytes() == np.float64(0.0).tobytes()
@@ -109,7 +109,7 @@ def test_the_sign_of_a_zero(scores: tuple[float, float]) -> None:
 
 @each_policy
 @given(seed=st.integers(0, 2**32))
-def test_order_of_positives(policy: dict[str, Any], seed: int) -> None:
+def test_the_order_of_positives_changes_no_byte(policy: dict[str, Any], seed: int) -> None:
     batch = Batch(seed, queries=40)
     if policy.get("anchor") == "each":
         # A row a positive: turned round, the rows of a query turn round.
@@ -134,7 +134,7 @@ LAYOUTS: dict[str, Any] = {
 
 @each_policy
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
-def test_layouts(policy: dict[str, Any], layout: Any) -> None:
+def test_layouts_change_no_byte(policy: dict[str, Any], layout: Any) -> None:
     batch = Batch(3, queries=300)
     expected = nvmine.mine(**batch.arguments(), **policy)
     arguments = batch.arguments() | {"scores": layout(batch.scores), "ids": layout(batch.ids)}

@@ -205,7 +205,7 @@ class TestHardCases:
         found = search(corpus[:1], corpus, [0], passage_texts=texts, near_duplicate=0.9, n=3)
         assert found.ids.tolist() == [[int(order[1]), int(order[200]), int(order[201])]]
 
-    def test_all_scores_are_equal(self, search: Search) -> None:
+    def test_equal_scores_lie_at_the_ceiling_and_go_by_id(self, search: Search) -> None:
         corpus = np.ones((50, 4), np.float32)
         assert search(corpus[:1], corpus, [7], n=2).counts.tolist() == [0]
         assert search(corpus[:1], corpus, [0], n=2, method="naive").ids.tolist() == [[1, 2]]
@@ -318,7 +318,7 @@ def test_names_and_keys_are_the_callers() -> None:
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,
 )
-def test_bad_input(change: dict[str, Any], error: type[NvmineError], message: str) -> None:
+def test_bad_input_is_refused(change: dict[str, Any], error: type[NvmineError], message: str) -> None:
     good: dict[str, Any] = {"queries": vectors(3), "corpus": vectors(9, seed=1), "positives": [0, 1, 2]}
     with pytest.raises(error, match=message):
         nvmine.mine_embeddings(**(good | change))

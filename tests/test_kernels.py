@@ -78,7 +78,7 @@ def test_every_kernel_gives_the_same(width: int, kind: str) -> None:
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 @pytest.mark.parametrize("ids_type", ["int32", "uint32", "uint64"])
-def test_every_type(dtype: str, ids_type: str) -> None:
+def test_every_type_gives_the_same(dtype: str, ids_type: str) -> None:
     for width in (9, 100, 130):
         arguments = matrix(width, width, kind="mixed", dtype=dtype)
         ids = arguments["ids"] % 100_003

@@ -25,7 +25,7 @@ POSITIVES = np.array([0.90, 0.80], np.float32)
 # --- What it is for ------------------------------------------------------------------------------------------------
 
 
-def test_the_one_liner() -> None:
+def test_the_one_liner_mines_below_the_margin() -> None:
     negatives = nvmine.mine(SCORES, POSITIVES, method="margin", margin=0.05)
     # 0.8 in float32 lies above 0.8, so that 0.75 is below its ceiling.
     assert negatives.ids.tolist() == [[1, 2, 3, -1], [1, 3, 2, 0]]
@@ -50,7 +50,7 @@ METHODS: dict[str, tuple[dict[str, Any], list[list[int]]]] = {
 
 
 @pytest.mark.parametrize(("fields", "expected"), METHODS.values(), ids=METHODS)
-def test_methods(fields: dict[str, Any], expected: list[list[int]]) -> None:
+def test_every_method_has_its_ceiling(fields: dict[str, Any], expected: list[list[int]]) -> None:
     assert nvmine.mine(SCORES, POSITIVES, n=3, **fields).ids.tolist() == expected
 
 
@@ -59,7 +59,7 @@ def test_methods(fields: dict[str, Any], expected: list[list[int]]) -> None:
     {"min": [0.25], "max": [1.0], "mean": [0.625], "each": [1.0, 0.25]}.items(),
     ids=["min", "max", "mean", "each"],
 )
-def test_anchors(anchor: Any, ceilings: list[float]) -> None:
+def test_every_anchor_has_its_ceilings(anchor: Any, ceilings: list[float]) -> None:
     result = nvmine.mine([[0.5, 0.1]], [[1.0, 0.25]], method="margin", margin=0.0, anchor=anchor)
     assert result.ceilings.tolist() == ceilings
 
@@ -87,7 +87,7 @@ def test_ties_go_by_id() -> None:
     assert nvmine.mine([[0.5] * 4], [0.9], ids=[[9, 2, 7, 4]], n=3).ids.tolist() == [[2, 4, 7]]
 
 
-def test_short_ones() -> None:
+def test_short_results_are_padded_or_dropped() -> None:
     scores, positives = [[0.5, 0.4], [0.5, 0.95]], [1.0, 1.0]
     assert nvmine.mine(scores, positives, n=2, percentage=0.9).ids.tolist() == [[0, 1], [0, -1]]
     assert nvmine.mine(scores, positives, n=2, percentage=0.9, on_short="drop").ids.tolist() == [[0, 1], [-1, -1]]
@@ -251,7 +251,7 @@ BAD_THREADS: dict[str, Any] = {"zero": 0, "negative": -1, "fraction": 1.5, "text
 
 
 @pytest.mark.parametrize("threads", BAD_THREADS.values(), ids=BAD_THREADS)
-def test_bad_threads(threads: Any) -> None:
+def test_bad_threads_are_refused(threads: Any) -> None:
     with pytest.raises(PolicyError) as caught:
         nvmine.mine(SCORES, POSITIVES, threads=threads)
     assert caught.value.argument == "threads"
@@ -302,7 +302,7 @@ def test_errors_are_the_builtin_that_fits_and_have_codes(kind: type[NvmineError]
 
 
 @pytest.mark.parametrize("kind", CLASSES)
-def test_errors_cross_processes(kind: type[NvmineError]) -> None:
+def test_errors_are_pickled_whole(kind: type[NvmineError]) -> None:
     place: dict[str, Any] = {"path": Path("a/b"), "line": 3, "column": "c", "argument": "a", "row": 4, "query": "q"}
     error = kind("is wrong", **place)
     again = pickle.loads(pickle.dumps(error))

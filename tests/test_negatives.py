@@ -26,7 +26,7 @@ def negatives() -> Negatives:
     return nvmine.mine(SCORES, POSITIVES, method="margin", margin=0.1, n=2, pos_ids=[2, -1, 0])
 
 
-def test_arrays(negatives: Negatives) -> None:
+def test_results_are_arrays_with_the_stated_types(negatives: Negatives) -> None:
     assert negatives.ids.tolist() == [[1, -1], [2, 0], [-1, -1]]
     np.testing.assert_array_equal(negatives.scores, [[0.5, np.nan], [0.75, 0.5], [np.nan, np.nan]])
     assert negatives.counts.tolist() == [1, 2, 0]
@@ -38,7 +38,7 @@ def test_arrays(negatives: Negatives) -> None:
     assert types == {"ids": "i8", "scores": "f4", "counts": "i8", "ceilings": "f8", "queries": "i8"}
 
 
-def test_length_and_repr(negatives: Negatives) -> None:
+def test_length_and_repr_count_rows_and_negatives(negatives: Negatives) -> None:
     assert len(negatives) == 3
     assert repr(negatives) == "Negatives(3 rows, n=2, 3 negatives, 2 short)"
 
@@ -58,7 +58,7 @@ def test_each_positive_has_a_row() -> None:
     assert frame["positive"].to_list() == [0, 1, 0, 0]
 
 
-def test_to_polars(negatives: Negatives) -> None:
+def test_to_polars_has_a_row_a_result_with_its_account(negatives: Negatives) -> None:
     frame = negatives.to_polars()
     assert frame.schema == {
         "query": pl.Int64,
@@ -89,7 +89,7 @@ def test_tables_of_nothing_have_the_same_columns(shape: tuple[int, int], negativ
     assert frame["negative_ids"].to_list() == [[]] * shape[0]
 
 
-def test_to_arrow(negatives: Negatives) -> None:
+def test_to_arrow_holds_the_rows_of_to_polars(negatives: Negatives) -> None:
     arrow = pytest.importorskip("pyarrow")
     table = negatives.to_arrow()
     assert isinstance(table, arrow.Table)
@@ -117,7 +117,7 @@ def test_results_are_pickled(negatives: Negatives) -> None:
     assert again.audit.total == negatives.audit.total
 
 
-def test_audit_totals(negatives: Negatives) -> None:
+def test_audit_totals_count_every_candidate_once(negatives: Negatives) -> None:
     audit = negatives.audit
     assert audit.total == {"candidates": 9, "emitted": 3, "not_finite": 1, "positive": 2, "ceiling": 3}
     assert audit.by_reason["ceiling"].tolist() == [1, 0, 2]
@@ -126,14 +126,14 @@ def test_audit_totals(negatives: Negatives) -> None:
     audit.check()
 
 
-def test_audit_as_text(negatives: Negatives) -> None:
+def test_audit_as_text_shows_counts_and_shares(negatives: Negatives) -> None:
     lines = str(negatives.audit).splitlines()
     assert lines[0].split() == ["candidates", "9", "100.00%"]
     assert lines[-1].split() == ["ceiling", "3", "33.33%"]
     assert len({len(line) for line in lines}) == 1
 
 
-def test_audit_of_nothing() -> None:
+def test_audit_of_nothing_is_zero() -> None:
     audit = nvmine.mine(np.empty((0, 3)), []).audit
     audit.check()
     assert audit.total == {"candidates": 0, "emitted": 0}

@@ -274,14 +274,14 @@ def test_the_reasons_are_those_of_the_design() -> None:
 @pytest.mark.parametrize("sampling", SAMPLINGS)
 @pytest.mark.parametrize("method", METHODS)
 @given(data=st.data())
-def test_every_method_and_sampler(method: str, sampling: str, data: st.DataObject) -> None:
+def test_every_method_and_sampler_equals_the_oracle(method: str, sampling: str, data: st.DataObject) -> None:
     assert_as_oracle(*data.draw(batches(method=method, sampling=sampling)))
 
 
 @pytest.mark.parametrize("ids_type", ID_TYPES)
 @pytest.mark.parametrize("dtype", SCORE_TYPES)
 @given(data=st.data())
-def test_every_type_of_scores_and_ids(dtype: str, ids_type: str | None, data: st.DataObject) -> None:
+def test_every_type_of_scores_and_ids_equals_the_oracle(dtype: str, ids_type: str | None, data: st.DataObject) -> None:
     needs_torch(dtype)
     assert_as_oracle(*data.draw(batches(dtype=dtype, ids_type=ids_type)))
 
@@ -317,7 +317,7 @@ def batches_with_texts(draw: st.DrawFn, sampling: str | None = None) -> tuple[or
 @pytest.mark.parametrize("sampling", SAMPLINGS)
 @settings(max_examples=150)
 @given(data=st.data())
-def test_near_duplicates(sampling: str, data: st.DataObject) -> None:
+def test_near_duplicates_are_those_of_the_oracle(sampling: str, data: st.DataObject) -> None:
     assert_as_oracle(*data.draw(batches_with_texts(sampling)))
 
 
@@ -325,7 +325,7 @@ def test_near_duplicates(sampling: str, data: st.DataObject) -> None:
 @pytest.mark.timeout(900)
 @settings(max_examples=10_000)
 @given(batch=batches())
-def test_all_of_it_at_length(batch: tuple[oracle.Rule, list[oracle.Query], dict[str, Any]]) -> None:
+def test_ten_thousand_cases_equal_the_oracle(batch: tuple[oracle.Rule, list[oracle.Query], dict[str, Any]]) -> None:
     assert_as_oracle(*batch)
 
 
@@ -356,7 +356,7 @@ def neighbour(value: float, towards: float, dtype: str) -> float:
 @pytest.mark.parametrize("dtype", SCORE_TYPES)
 @pytest.mark.parametrize("anchor", OTHERS)
 @pytest.mark.parametrize("name", FILTERS)
-def test_at_above_and_below_the_threshold(name: str, anchor: str, dtype: str, sign: str) -> None:
+def test_only_scores_below_the_threshold_survive(name: str, anchor: str, dtype: str, sign: str) -> None:
     needs_torch(dtype)
     positive, fields = POSITIVES[sign], FILTERS[name]
     threshold = {

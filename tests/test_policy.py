@@ -206,7 +206,7 @@ def test_a_bad_field_is_named(fields: dict[str, Any], column: str) -> None:
     }.values(),
     ids=["no_json", "cut", "list", "number", "null", "not_finite"],
 )
-def test_json_that_is_no_policy(text: str, message: str) -> None:
+def test_json_that_is_not_a_policy_is_refused(text: str, message: str) -> None:
     with pytest.raises(PolicyError, match=message):
         Policy.from_json(text)
 
@@ -259,7 +259,7 @@ def test_help_spells_the_fields_out() -> None:
     [({}, 4), ({"shift": 3}, 7), ({"method": "shift"}, 14), ({"sampling": "uniform"}, 10), ({"pool": 50}, 4)],
     ids=["top", "shifted", "method_shift", "sampled", "top_of_a_pool"],
 )
-def test_survivors_needed(fields: dict[str, Any], needed: int) -> None:
+def test_survivors_needed_are_enough(fields: dict[str, Any], needed: int) -> None:
     policy = Policy(**fields)
     assert policy.survivors_needed == needed
     # So many suffice: others, with lower scores, change nothing.

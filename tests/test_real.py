@@ -30,7 +30,7 @@ def ndcg_at_10(ranked: list[list[str]], relevant: list[set[str]]) -> float:
 
 
 @pytest.mark.parametrize("name", ["scifact", "squad-dev"])
-def test_bm25_on_real_text(shared_data: Path, tmp_path: Path, name: str) -> None:
+def test_bm25_starves_nobody_on_real_text(shared_data: Path, tmp_path: Path, name: str) -> None:
     pytest.importorskip("bm25s")
     pytest.importorskip("Stemmer")
     run = nvmine.mine_dataset(shared_data / name, out=tmp_path, progress=False)

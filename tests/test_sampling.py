@@ -198,7 +198,7 @@ def test_the_margin_to_the_anchor_steers_simans_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize("temperature", [1e-300, 1e-3, 1e308])
-def test_temperatures_at_the_limits(temperature: float) -> None:
+def test_temperatures_at_the_limits_overflow_nothing(temperature: float) -> None:
     scores = np.broadcast_to([1e308, 1.0, -1e308], (1000, 3))
     drawn = nvmine.mine(scores, np.ones(1000), method="naive", sampling="softmax", temperature=temperature, n=1).ids
     # Only a temperature as high as the scores lets another than the best win.

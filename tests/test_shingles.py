@@ -84,7 +84,7 @@ BAD: dict[str, tuple[Any, type[NvmineError]]] = {
 
 
 @pytest.mark.parametrize(("make", "error"), BAD.values(), ids=BAD)
-def test_what_is_no_shingles_is_refused(make: Any, error: type[NvmineError]) -> None:
+def test_arrays_that_are_not_shingles_are_refused(make: Any, error: type[NvmineError]) -> None:
     with pytest.raises(error):
         make()
 

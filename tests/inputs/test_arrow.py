@@ -104,7 +104,7 @@ def test_types_of_the_core_are_read_where_they_lie(dtype: str) -> None:
     assert lists_of(rows) == values.reshape(2, 3).tolist()
 
 
-def test_a_chunk_without_rows_is_no_reason_to_copy() -> None:
+def test_a_chunk_without_rows_causes_no_copy() -> None:
     full, empty = made_lists([0.5, 0.25], [0, 1, 2]), made_lists([], [0])
     address = full.children[0].buffers[1].ctypes.data
     assert read_rows("scores", Streamed([empty, full]), "scores").values.ctypes.data == address
@@ -134,7 +134,7 @@ def test_memory_is_held_until_nobody_reads_it(stream: bool) -> None:
 
 
 @pytest.mark.parametrize("name", ZERO_COPY)
-def test_the_producer_may_go(name: str) -> None:
+def test_values_outlive_their_producer(name: str) -> None:
     if name.startswith("pyarrow") and pa is None:
         pytest.skip("needs pyarrow")
     make, layout = ZERO_COPY[name]
@@ -481,7 +481,7 @@ BAD_KEYS: dict[str, Callable[[], Any]] = {
 
 
 @pytest.mark.parametrize("make", BAD_KEYS.values(), ids=BAD_KEYS)
-def test_columns_that_are_no_keys(make: Callable[[], Any]) -> None:
+def test_columns_that_are_not_keys_are_refused(make: Callable[[], Any]) -> None:
     with pytest.raises(DtypeError, match="query_ids"):
         read_keys("query_ids", make())
 

@@ -169,32 +169,32 @@ ARROW: dict[str, Callable[[Any], Any]] = {
 
 
 @pytest.mark.parametrize("make", DENSE.values(), ids=DENSE)
-def test_scores(make: Callable[[Any], Any]) -> None:
+def test_scores_of_every_array_are_read(make: Callable[[Any], Any]) -> None:
     scores = make(SCORES)
     assert nvmine.mine(scores, np.full(2, 100.0), n=3).ids.tolist() == EXPECTED
 
 
 @needs_torch
 @pytest.mark.parametrize("make", TORCH.values(), ids=TORCH)
-def test_scores_of_torch(make: Callable[[Any], Any]) -> None:
+def test_scores_of_every_tensor_are_read(make: Callable[[Any], Any]) -> None:
     assert nvmine.mine(make(torch.from_numpy(SCORES)), np.full(2, 100.0), n=3).ids.tolist() == EXPECTED
 
 
 @needs_arrow
 @pytest.mark.parametrize("make", ARROW.values(), ids=ARROW)
-def test_scores_of_arrow(make: Callable[[Any], Any]) -> None:
+def test_scores_of_every_arrow_list_are_read(make: Callable[[Any], Any]) -> None:
     assert ids_of(make(SCORES)) == EXPECTED
 
 
 @needs_pandas
-def test_scores_of_pandas() -> None:
+def test_scores_of_pandas_are_read() -> None:
     assert ids_of(pd.Series(RAGGED)) == RAGGED_EXPECTED
     with pytest.raises(DtypeError, match="scores is a table"):
         ids_of(pd.DataFrame(SCORES))
 
 
 @pytest.mark.parametrize("mode", ["r", "r+", "c"])
-def test_scores_of_a_memory_map(tmp_path: Path, mode: Any) -> None:
+def test_scores_of_a_memory_map_are_read(tmp_path: Path, mode: Any) -> None:
     np.save(tmp_path / "scores.npy", SCORES)
     assert ids_of(np.load(tmp_path / "scores.npy", mmap_mode=mode)) == EXPECTED
 
@@ -221,7 +221,7 @@ RAGGED_ROWS: dict[str, Callable[[], Any]] = {
 
 
 @pytest.mark.parametrize("kind", RAGGED_ROWS)
-def test_ragged_scores(kind: str) -> None:
+def test_ragged_scores_are_read(kind: str) -> None:
     if ("tensor" in kind and torch is None) or ("arrow" in kind and pa is None):
         pytest.skip("needs a library that is not installed")
     assert ids_of(RAGGED_ROWS[kind]()) == RAGGED_EXPECTED
@@ -259,7 +259,7 @@ def test_positives_of_bfloat16_beside_an_empty_row(empty: Any) -> None:
     ],
     ids=["list", "tuple", "1d", "2d", "lists", "arrays", "series", "list_series", "has_array", "has_dlpack"],
 )
-def test_one_positive_a_query(positives: Any) -> None:
+def test_one_positive_a_query_is_read_from_every_array(positives: Any) -> None:
     assert nvmine.mine(SCORES, positives, method="margin", margin=0.0).ceilings.tolist() == [0.9, 0.8]
 
 
@@ -307,7 +307,7 @@ def test_a_null_id_is_padding_and_so_is_a_sentinel_beside_it(dtype: str) -> None
     assert result.audit.total["padding"] == 2
 
 
-def test_a_null_score_is_no_number() -> None:
+def test_a_null_score_is_counted_as_not_finite() -> None:
     for scores in (pl.Series([[0.5, None, 0.25]]), pl.Series([[4, None, 2]])):
         result = nvmine.mine(scores, [9.0], n=3)
         assert result.ids.tolist() == [[0, 2, -1]]
@@ -430,19 +430,21 @@ def assert_refused(change: Callable[[], dict[str, Any]], kind: type[NvmineError]
 
 
 @pytest.mark.parametrize(("change", "kind", "message"), BAD.values(), ids=BAD)
-def test_bad_arrays(change: Callable[[], dict[str, Any]], kind: type[NvmineError], message: str) -> None:
+def test_bad_arrays_are_refused(change: Callable[[], dict[str, Any]], kind: type[NvmineError], message: str) -> None:
     assert_refused(change, kind, message)
 
 
 @needs_torch
 @pytest.mark.parametrize(("change", "kind", "message"), BAD_TORCH.values(), ids=BAD_TORCH)
-def test_bad_tensors(change: Callable[[], dict[str, Any]], kind: type[NvmineError], message: str) -> None:
+def test_bad_tensors_are_refused(change: Callable[[], dict[str, Any]], kind: type[NvmineError], message: str) -> None:
     assert_refused(change, kind, message)
 
 
 @needs_arrow
 @pytest.mark.parametrize(("change", "kind", "message"), BAD_ARROW.values(), ids=BAD_ARROW)
-def test_bad_arrow(change: Callable[[], dict[str, Any]], kind: type[NvmineError], message: str) -> None:
+def test_bad_arrow_columns_are_refused(
+    change: Callable[[], dict[str, Any]], kind: type[NvmineError], message: str
+) -> None:
     assert_refused(change, kind, message)
 
 
@@ -558,7 +560,7 @@ def test_lone_surrogates_have_a_key_too() -> None:
 
 
 @pytest.mark.parametrize("lengths", [[], [0], [0, 0], [2, 0, 1], [0, 3, 0], [1, 1]])
-def test_list_columns(lengths: list[int]) -> None:
+def test_list_columns_hold_the_rows(lengths: list[int]) -> None:
     values = np.arange(sum(lengths))
     column = list_column("ids", values, np.array(lengths, np.int64))
     parts = np.split(values, np.cumsum(lengths))[: len(lengths)]

@@ -109,7 +109,7 @@ def test_files_that_both_hold_are_one(small: Dataset, tmp_path: Path) -> None:
         assert (tmp_path / "run" / name).samefile(tmp_path / "source" / name)
 
 
-def test_interrupted_it_goes_on(small: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_filter_goes_on(small: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nvmine.run.store.workspace.SHARD_ROWS", 30)
     mined(small, tmp_path / "source", depth=6)
     whole = nvmine.filter_run(tmp_path / "source", out=tmp_path / "whole", percentage=0.6, progress=False)
@@ -141,7 +141,9 @@ def test_interrupted_it_goes_on(small: Dataset, tmp_path: Path, monkeypatch: pyt
         ({"n": 3, "run": "nowhere"}, RunError, "is not a run folder"),
     ],
 )
-def test_bad_input(small: Dataset, tmp_path: Path, options: dict[str, Any], error: type, message: str) -> None:
+def test_bad_input_is_refused(
+    small: Dataset, tmp_path: Path, options: dict[str, Any], error: type, message: str
+) -> None:
     mined(small, tmp_path / "source")
     folders = {"run": tmp_path / options.pop("run", "source"), "out": tmp_path / options.pop("out", "new")}
     with pytest.raises(error, match=message):

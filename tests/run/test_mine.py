@@ -297,7 +297,7 @@ def test_bad_options_leave_nothing_behind(
     assert not (tmp_path / "run").exists()
 
 
-def test_an_index_of_vectors_is_none_for_bm25(small: Dataset, tmp_path: Path) -> None:
+def test_an_index_of_vectors_is_refused_for_bm25(small: Dataset, tmp_path: Path) -> None:
     pytest.importorskip("bm25s")
     with pytest.raises(SearchError, match=r"index.*bm25 has none"):
         nvmine.mine_dataset(small, out=tmp_path / "run", index="flat", progress=False)

@@ -217,7 +217,9 @@ class TestFailingWrites:
     """A disk that fills up: a typed error, nothing half-written, and the run continues once there is room."""
 
     @pytest.mark.parametrize("failing", range(1, 8))
-    def test_no_space(self, small: Any, tmp_path: Path, failing: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_full_disk_is_named_and_the_run_continues_later(
+        self, small: Any, tmp_path: Path, failing: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         plain = tmp_path / "plain"
         nvmine.mine_dataset(small, out=plain, teacher=WordTeacher(), progress=False)
         calls = 0
@@ -242,7 +244,7 @@ class TestFailingWrites:
         nvmine.mine_dataset(small, out=tmp_path / "run", teacher=WordTeacher(), progress=False)
         assert contents(tmp_path / "run") == contents(plain)
 
-    def test_a_limit_of_the_system(self, tmp_path: Path) -> None:
+    def test_a_write_that_the_system_refuses_is_named(self, tmp_path: Path) -> None:
         """The kernel refuses the write itself, inside numpy or Polars."""
 
         def limit() -> None:

@@ -149,7 +149,7 @@ def test_vectors_that_are_not_finite_are_named(value: float, side: str) -> None:
     ],
     ids=["none", "flat", "mixed", "wide", "two dimensions", "ceilings", "negative memory", "no memory"],
 )
-def test_bad_input(build: object, error: type[NvmineError], message: str) -> None:
+def test_bad_input_is_refused(build: object, error: type[NvmineError], message: str) -> None:
     with pytest.raises(error, match=message):
         build()  # type: ignore[operator]
 

@@ -110,35 +110,35 @@ def test_what_is_not_found_is_padded(factory: str) -> None:
     assert (ids[:, 0] >= 0).all()
 
 
-def test_depth_past_the_gpu_limit() -> None:
+def test_a_depth_past_the_gpu_limit_is_filled() -> None:
     assert (search_with("flat").search(ROWS, 2500).ids >= 0).all()
 
 
-def test_float16_shards() -> None:
+def test_float16_shards_are_searched() -> None:
     ids = search_with("ivf16", passages=[PASSAGE_VECTORS.astype(np.float16)], nprobe=16).search(ROWS, 10).ids
     assert recall(ids) > 0.95
 
 
 @pytest.mark.parametrize("factory", ["Nonsense", "IVF", "IVF16,Nonsense", "IDMap,Flat", ""])
-def test_an_unknown_factory(factory: str) -> None:
+def test_an_unknown_factory_is_refused(factory: str) -> None:
     with pytest.raises(SearchError, match=f"'{factory}'.*(could not parse|use add_with_ids)") as caught:
         search_with(factory)
     assert ".cpp" not in str(caught.value)
 
 
 @pytest.mark.parametrize(("factory", "needed"), [("ivf64", 64), ("PQ4", 256)])
-def test_too_few_passages_to_train(factory: str, needed: int) -> None:
+def test_too_few_passages_to_train_are_refused(factory: str, needed: int) -> None:
     with pytest.raises(SearchError, match=rf"{factory}.* from 30 passages.*\b{needed}\b"):
         search_with(factory, passages=[PASSAGE_VECTORS[:30]])
 
 
 @pytest.mark.parametrize(("factory", "option"), [("flat", "nprobe"), ("hnsw8", "nprobe"), ("ivf16", "ef_search")])
-def test_a_setting_that_the_index_lacks(factory: str, option: str) -> None:
+def test_a_setting_that_the_index_lacks_is_refused(factory: str, option: str) -> None:
     with pytest.raises(SearchError, match="could not set parameter"):
         search_with(factory, **{option: 4})
 
 
-def test_dimensions_that_differ() -> None:
+def test_dimensions_that_differ_are_refused() -> None:
     with pytest.raises(ShapeError, match="queries have dimension 8, passages 16"):
         FaissSearch(Vectors([QUERY_VECTORS[:, :8]]), Vectors([PASSAGE_VECTORS]), factory="flat", memory=1000)
 

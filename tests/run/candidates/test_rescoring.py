@@ -141,7 +141,7 @@ def test_the_query_itself_and_copies_of_positives_are_not_promoted(tmp_path: Pat
 
 
 @pytest.mark.parametrize("scores", [[0.5], [float("nan")] * 10**4], ids=["too few", "NaN"])
-def test_scores_that_are_none_are_refused_and_not_kept(small: Dataset, tmp_path: Path, scores: list[float]) -> None:
+def test_bad_scores_are_refused_and_not_kept(small: Dataset, tmp_path: Path, scores: list[float]) -> None:
     class Wrong(Overlap):
         def score(self, pairs: Sequence[tuple[str, str]], **options: Any) -> np.ndarray:
             return np.array(scores[: len(pairs)])

@@ -43,7 +43,7 @@ BAD_MANIFESTS = {
 
 
 @pytest.mark.parametrize(("change", "message"), BAD_MANIFESTS.values(), ids=BAD_MANIFESTS)
-def test_bad_manifests(run: nvmine.Run, change: Callable[[dict[str, Any]], None], message: str) -> None:
+def test_bad_manifests_are_refused(run: nvmine.Run, change: Callable[[dict[str, Any]], None], message: str) -> None:
     edit(run, change)
     with pytest.raises(RunError, match=message) as caught:
         nvmine.open_run(run.path)
@@ -60,19 +60,19 @@ def test_bad_manifests(run: nvmine.Run, change: Callable[[dict[str, Any]], None]
         ('{"schema_version": 2}', "is not the manifest of a run"),
     ],
 )
-def test_manifests_that_are_none(run: nvmine.Run, text: str, message: str) -> None:
+def test_files_that_are_not_manifests_are_refused(run: nvmine.Run, text: str, message: str) -> None:
     (run.path / "manifest.json").write_text(text, "utf-8")
     with pytest.raises(RunError, match=message):
         nvmine.open_run(run.path)
 
 
-def test_a_manifest_that_is_not_text(run: nvmine.Run) -> None:
+def test_a_manifest_that_is_not_text_is_refused(run: nvmine.Run) -> None:
     (run.path / "manifest.json").write_bytes(b"\xff\xfe")
     with pytest.raises(RunError, match="cannot be read"):
         nvmine.open_run(run.path)
 
 
-def test_a_manifest_changed_by_hand(run: nvmine.Run) -> None:
+def test_a_manifest_changed_by_hand_is_refused(run: nvmine.Run) -> None:
     edit(run, lambda m: m["policy"].update(n=5), sign=False)
     with pytest.raises(RunError, match="changed or damaged"):
         nvmine.open_run(run.path)
@@ -86,7 +86,7 @@ def test_a_manifest_cannot_name_files_outside(run: nvmine.Run, name: str) -> Non
         check_run(nvmine.open_run(run.path))
 
 
-def test_no_run_at_all(tmp_path: Path) -> None:
+def test_a_folder_without_a_manifest_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"holds no manifest\.json"):
         nvmine.open_run(tmp_path)
 
@@ -191,7 +191,7 @@ def test_a_negative_below_the_floor_is_found(run: nvmine.Run) -> None:
         check_run(nvmine.open_run(run.path))
 
 
-def test_a_path_is_no_pattern(small: Dataset, tmp_path: Path) -> None:
+def test_a_path_is_not_read_as_a_pattern(small: Dataset, tmp_path: Path) -> None:
     nvmine.mine_dataset(small, out=tmp_path / "run1", teacher=WordTeacher(), method="naive", progress=False)
     run = nvmine.mine_dataset(small, out=tmp_path / "run[1]", teacher=WordTeacher(), percentage=0.5, progress=False)
     checker.check(tmp_path / "run[1]")

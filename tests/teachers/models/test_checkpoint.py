@@ -107,13 +107,13 @@ def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
     refuse(tmp_path, "is not a model folder")
 
 
-def test_broken_json(save_model: Any) -> None:
+def test_broken_json_is_named(save_model: Any) -> None:
     folder = save_model()
     (folder / "modules.json").write_text('[{"type": ', encoding="utf-8")
     assert refuse(folder, "is not valid JSON").path == str(folder / "modules.json")
 
 
-def test_broken_weights(save_model: Any) -> None:
+def test_broken_weights_are_refused(save_model: Any) -> None:
     folder = save_model()
     (folder / "model.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0garbage!")
     refuse(folder, "cannot be loaded")
