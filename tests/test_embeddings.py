@@ -311,7 +311,7 @@ def test_names_and_keys_are_the_callers() -> None:
         ({"similarity": "euclid"}, PolicyError, "'dot' or 'cosine'"),
         ({"near_duplicate": 0.5}, PolicyError, "passage_texts"),
         ({"near_duplicate": 0.5, "passage_texts": ["a"]}, ShapeError, "passage_texts has 1 texts for 9"),
-        ({"memory": "1 parsec"}, SearchError, "no amount of memory"),
+        ({"memory": "1 parsec"}, SearchError, "not an amount of memory"),
         ({"n": 0}, PolicyError, "n"),
         ({"depth": 0}, PolicyError, "depth"),
         ({"n": 20, "on_short": "raise"}, ShortError, "row 0"),

@@ -280,7 +280,7 @@ def test_a_run_of_other_data_is_refused(small: Dataset, tmp_path: Path) -> None:
     [
         ({"depth": 0}, SearchError, "depth.*at least 1"),
         ({"depth": 2.5}, SearchError, "depth.*whole number"),
-        ({"memory": "lots"}, SearchError, "memory.*no amount of memory"),
+        ({"memory": "lots"}, SearchError, "memory.*not an amount of memory"),
         ({"memory": "1K"}, SearchError, "smallest budget"),
         ({"threads": 0}, PolicyError, "threads.*must lie in"),
         ({"method": "best"}, PolicyError, "method.*unknown"),

@@ -144,8 +144,8 @@ def test_vectors_that_are_not_finite_are_named(value: float, side: str) -> None:
             "dimension 3, passages 4",
         ),
         (lambda: _core.Best(2, 3, ceilings=np.zeros(3)), ShapeError, "3 ceilings for 2 queries"),
-        (lambda: parse_memory("-5M"), SearchError, "no amount of memory"),
-        (lambda: parse_memory("5 parsecs"), SearchError, "no amount of memory"),
+        (lambda: parse_memory("-5M"), SearchError, "not an amount of memory"),
+        (lambda: parse_memory("5 parsecs"), SearchError, "not an amount of memory"),
     ],
     ids=["none", "flat", "mixed", "wide", "two dimensions", "ceilings", "negative memory", "no memory"],
 )

@@ -11,7 +11,7 @@ from nvmine.audit import REASONS, Audit
 from nvmine.embeddings.collection import Collection
 from nvmine.inputs.rows import Rows
 from nvmine.negatives import Candidates, Negatives
-from nvmine.search import Found
+from nvmine.search import BoundedResult
 
 Int64Array = npt.NDArray[np.int64]
 
@@ -34,7 +34,7 @@ class Parts:
         self._ids[rows], self._scores[rows], self._counts[rows] = negatives.ids, negatives.scores, negatives.counts
         self._rejected[rows] = rejected
 
-    def keep(self, queries: Int64Array, found: Found) -> None:
+    def keep(self, queries: Int64Array, found: BoundedResult) -> None:
         """The best of all, which are the same for each row of a query."""
         self._kept_ids[queries], self._kept_scores[queries] = found.kept_ids, found.kept_scores
 

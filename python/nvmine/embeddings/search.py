@@ -23,7 +23,7 @@ from nvmine.inputs.rows import Rows, offsets_of
 from nvmine.negatives import Negatives
 from nvmine.policy import Policy
 from nvmine.rule import Request, apply, complete_account, outline, search_ceilings
-from nvmine.search import Found, Sought, rescore, search_blocks
+from nvmine.search import BoundedResult, Target, rescore, search_blocks
 
 Int64Array = npt.NDArray[np.int64]
 Float64Array = npt.NDArray[np.float64]
@@ -108,12 +108,12 @@ class _Mining:
         searching = self._searching
         # The first search has kept the best passages already.
         kept = searching.kept if depth == self._needed else 0
-        sought = Sought(depth, bounds, self._floor, (excluded.ragged_offsets(), excluded.values), kept)
+        target = Target(depth, bounds, self._floor, (excluded.ragged_offsets(), excluded.values), kept)
         found = search_blocks(
             collection.queries,
             queries,
             collection.corpus,
-            sought,
+            target,
             memory=searching.memory,
             cosine=searching.cosine,
             device=searching.device,
@@ -133,7 +133,7 @@ class _Mining:
         hungry: Int64Array = rows[~fed]
         return hungry
 
-    def _shadowed(self, queries: Int64Array, ceilings: Float64Array, found: Found) -> npt.NDArray[np.bool_]:
+    def _shadowed(self, queries: Int64Array, ceilings: Float64Array, found: BoundedResult) -> npt.NDArray[np.bool_]:
         """Returns which of the found passages equal a passage at or above the ceiling, which scores better."""
         shadowed = np.zeros(found.ids.shape, np.bool_)
         if self._classes is not None:
@@ -148,7 +148,7 @@ class _Mining:
             shadowed[rows, places] = self._classes.any_equal(rows, found.ids[rows, places], is_high)
         return shadowed
 
-    def _fed(self, parts: Parts, rows: Int64Array, found: Found, depth: int) -> npt.NDArray[np.bool_]:
+    def _fed(self, parts: Parts, rows: Int64Array, found: BoundedResult, depth: int) -> npt.NDArray[np.bool_]:
         """Returns which rows no deeper survivor could change."""
         collection = self._collection
         if depth == len(collection.corpus) or (collection.classes is None and collection.texts is None):
@@ -158,7 +158,7 @@ class _Mining:
         fed: npt.NDArray[np.bool_] = negatives.audit.survivors >= self._needed
         return fed
 
-    def _rule(self, parts: Parts, rows: Int64Array, found: Found, policy: Policy) -> Negatives:
+    def _rule(self, parts: Parts, rows: Int64Array, found: BoundedResult, policy: Policy) -> Negatives:
         """Applies the policy to what was found for some rows."""
         collection, outline = self._collection, parts.outline
         queries = outline.queries[rows]
@@ -200,7 +200,7 @@ class _Mining:
     def _whole_account(
         self,
         negatives: Negatives,
-        found: Found,
+        found: BoundedResult,
         shadowed: Int64Array,
         ceilings: Float64Array,
         excluded: Rows,

@@ -1,24 +1,24 @@
-"""Vectors or scores in, candidates out. Nothing here knows which of them are negatives."""
+"""Searches for the passages that score best with a query. Nothing here knows which of them are negatives."""
 
-from nvmine.search.blocks import Found, Sought, search_blocks
+from nvmine.search.blocks import BoundedResult, Target, search_blocks
 from nvmine.search.exact import ExactSearch
-from nvmine.search.faiss import FaissOptions, FaissSearch
+from nvmine.search.faiss import FaissSearch
 from nvmine.search.listed import ListedSearch
-from nvmine.search.saved import digests_of, saved_indexes
+from nvmine.search.saved import FaissOptions, digests_of, saved_indexes
 from nvmine.search.scored import ScoredSearch
-from nvmine.search.searcher import Candidates, ExhaustiveSearcher, Searcher, parse_memory, rescore
+from nvmine.search.searcher import ExhaustiveSearcher, Searcher, SearchResult, parse_memory, rescore
 
 __all__ = [
-    "Candidates",
+    "BoundedResult",
     "ExactSearch",
     "ExhaustiveSearcher",
     "FaissOptions",
     "FaissSearch",
-    "Found",
     "ListedSearch",
     "ScoredSearch",
+    "SearchResult",
     "Searcher",
-    "Sought",
+    "Target",
     "digests_of",
     "parse_memory",
     "rescore",

@@ -1,10 +1,10 @@
-"""Every query against every passage, block by block.
+"""Compares every query with every passage, block by block.
 
-A matrix product gives scores, tile by tile on the CPU, where each thread selects from the tile that it has just made
-while the caches hold it, and block by block where torch multiplies (:mod:`nvmine.search.torch.workers`). The core keeps what
-could be among the best and scores that again in a fixed order, so the outcome depends neither on the blocks nor on who
-multiplied. Passages are gone through once, in the outer loop: a corpus that is mapped from files is read once, however
-many the queries.
+A matrix product gives approximate scores. On the CPU the core multiplies tile by tile, and each thread selects from the
+tile that it has just computed while it is in the caches; torch (:mod:`nvmine.search.torch.workers`) multiplies a whole
+block at once. The core keeps what could be among the best and scores that again in a fixed order, so the result
+depends neither on the blocks nor on what multiplied. The outer loop goes over the passages, so a corpus that is mapped
+from files is read once, however many queries there are.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from nvmine import _core
 from nvmine.data.vectors import Vectors, as_float32
 from nvmine.errors import SearchError
 from nvmine.search.torch.product import Product
-from nvmine.search.torch.workers import WORKERS, Devices, search_on_devices
+from nvmine.search.torch.workers import WORKERS, DeviceSearch, search_on_devices
 
 Int64Array = npt.NDArray[np.int64]
 Float32Array = npt.NDArray[np.float32]
@@ -29,19 +29,30 @@ Float64Array = npt.NDArray[np.float64]
 # Larger blocks gain nothing.
 _MOST_QUERIES = 16384
 _MOST_PASSAGES = 4096
-# A device does so many in milliseconds, and each block is a moment's work for others.
+# A device needs milliseconds for such a block, so the fixed cost of a block on the host hardly counts.
 _MOST_PASSAGES_OF_A_DEVICE = 65536
-# Fewer at a time make poor use of a device.
+# Smaller blocks leave a device idle.
 _LEAST_PASSAGES = 512
-# float32, masks, and the copy of it that a list which is not full yet takes.
+# A float32 score, its masks, and the copy of it that is made while a list is not full.
 _BYTES_A_SCORE = 16
 
 
-class Sought(NamedTuple):
-    """Which passages are looked for: the best `depth` of each query within its bounds.
+class Target(NamedTuple):
+    """Which passages to look for: the best of each query within its bounds.
 
-    ``ceilings``, float64 (queries,), are exclusive; `floor` is inclusive. ``excluded`` are row numbers of passages: the
-    offsets of each query's, and the numbers. So many of the best of all are `kept` besides, whatever the bounds.
+    Parameters
+    ----------
+    depth
+        Number of passages per query.
+    ceilings
+        float64 (queries,), exclusive upper bounds of the scores. None: no bounds.
+    floor
+        Inclusive lower bound of all scores.
+    excluded
+        Passages that each query must not be given, as row numbers: offsets of each query's passages, int64
+        (queries + 1,), and the passages.
+    kept
+        Number of best passages per query to keep in addition, whatever the bounds and exclusions.
     """
 
     depth: int
@@ -51,12 +62,18 @@ class Sought(NamedTuple):
     kept: int = 0
 
 
-class Found(NamedTuple):
-    """What is found for some queries.
+class BoundedResult(NamedTuple):
+    """The best passages per query within the bounds of a :class:`Target`, and counts of the passages outside them.
 
-    Ids int64 and scores float64 (queries, depth), best first, -1 and NaN where there are no more; and how many passages
-    of each query lie at or above its ceiling, or else below the floor, excluded ones among them. The best of all are
-    (queries, kept).
+    Parameters
+    ----------
+    ids, scores
+        int64 and float64 (queries, depth), best first. Where fewer passages were found, -1 and NaN fill the row.
+    too_high, too_low
+        int64 (queries,): number of passages at or above the ceiling, and of the others below the floor. Excluded
+        passages count too.
+    kept_ids, kept_scores
+        int64 and float64 (queries, kept): the best passages whatever the bounds.
     """
 
     ids: Int64Array
@@ -66,70 +83,70 @@ class Found(NamedTuple):
     kept_ids: Int64Array
     kept_scores: Float64Array
 
-    def take(self, rows: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> Found:
-        """What is found for some of them."""
-        return Found(*(part[rows] for part in self))  # type: ignore[arg-type]
+    def take(self, rows: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> BoundedResult:
+        """Returns the results of some rows."""
+        return BoundedResult(*(part[rows] for part in self))  # type: ignore[arg-type]
 
 
 def search_blocks(
     queries: Vectors,
     rows: Int64Array,
     passages: Vectors,
-    sought: Sought,
+    target: Target,
     *,
     memory: int,
     cosine: bool = False,
     rounded: bool = False,
     device: str | Sequence[str] | None = None,
     threads: int | None = None,
-) -> Found:
-    """The best passages of some queries.
+) -> BoundedResult:
+    """Finds the best passages of some queries.
 
     Parameters
     ----------
     queries, passages
-        Vectors of one dimension.
+        Vectors of the same dimension.
     rows
-        int64 (q,): row numbers of queries, repeated ones too.
-    sought
-        What is looked for, a row for each of `rows`.
+        int64 (q,): row numbers of queries; they may repeat.
+    target
+        Which passages to look for, with one ceiling and one list of exclusions for each of `rows`.
     memory
-        Bytes for blocks, beside the vectors and what is found.
+        Bytes for blocks, in addition to the vectors and the result.
     cosine
-        Compare by cosine, 0 where a vector is zero; else by dot product.
+        Compare by cosine, which is 0 for a zero vector. Default: compare by dot product.
     rounded
         Round scores to float32 before they are compared with anything.
     device
-        Where torch multiplies, such as "cuda", or several that share the work; None: the core does, on the CPU.
+        One or several torch devices to multiply on, such as "cuda". None: the core multiplies, on the CPU.
     threads
-        For the core.
+        Number of threads of the core. None: as many as the process may use.
 
     Raises
     ------
     SearchError
-        A vector has a component that is NaN or infinite; the message names it.
+        A vector has a component that is NaN or infinite; the error has its row number.
     """
     names = [device] if isinstance(device, str) else list(device or ())
     products = [Product(name, queries, passages, cosine=cosine) for name in names]
     third = memory // 3
-    # On a device the scores of a block are held whole.
+    # A device holds all scores of a block.
     room = min((product.room(third) for product in products), default=0)
     if products:
         step, width = _sizes_on_devices(len(rows), queries.dimension, third, room, len(products))
     else:
         step = _even(len(rows), min(_MOST_QUERIES, third // (8 * queries.dimension)))
         width = max(1, min(_MOST_PASSAGES, third // (8 * passages.dimension)))
-    # One of no rows where there are none.
+    # Without any rows, there is one empty block.
     blocks = [slice(start, min(start + step, len(rows))) for start in range(0, max(1, len(rows)), step)]
-    bests = [_core.Best(block.stop - block.start, sought.depth, **_bounds(sought, block)) for block in blocks]
-    own = _Queries(queries, rows, blocks, held=len(rows) * queries.dimension * 4 <= third)
+    bests = [_core.Best(block.stop - block.start, target.depth, **_bounds(target, block)) for block in blocks]
+    vectors_of_blocks = _QueryBlocks(queries, rows, blocks, held=len(rows) * queries.dimension * 4 <= third)
     if products:
-        search = Devices(
+        search = DeviceSearch(
             products=products,
             bests=bests,
-            queries=lambda: iter(own),
-            kept=sought.kept > 0,
-            has_floor=sought.floor > -np.inf,
+            queries=lambda: iter(vectors_of_blocks),
+            kept=target.kept > 0,
+            has_floor=target.floor > -np.inf,
             cosine=cosine,
             rounded=rounded,
             room=room,
@@ -139,14 +156,17 @@ def search_blocks(
     else:
         for first, vectors in passages.blocks(width):
             block = as_float32(vectors)
-            for best, some in zip(bests, own, strict=True):
+            for best, some in zip(bests, vectors_of_blocks, strict=True):
                 best.search(some, block, first, cosine=cosine, rounded=rounded, threads=threads)
     parts = [(*best.finish(), *best.outside(), *best.finish_kept()) for best in bests]
-    return Found(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+    return BoundedResult(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
 
 def _sizes_on_devices(queries: int, dimension: int, third: int, room: int, devices: int) -> tuple[int, int]:
-    """Queries and passages of a block: a third of the memory is for either, and there is `room` for scores."""
+    """Returns how many queries and passages make a block.
+
+    A third of the memory is for queries and a third for passages; `room` is what a device has for scores.
+    """
     step = _even(queries, min(_MOST_QUERIES, third // (8 * dimension), room // (_BYTES_A_SCORE * _LEAST_PASSAGES)))
     at_once = WORKERS * devices
     width = min(_MOST_PASSAGES_OF_A_DEVICE, third // (8 * dimension * at_once), room // (_BYTES_A_SCORE * step))
@@ -154,22 +174,22 @@ def _sizes_on_devices(queries: int, dimension: int, third: int, room: int, devic
 
 
 def _even(rows: int, most: int) -> int:
-    """The size of blocks of one size, none larger than `most`."""
+    """Returns the size of equal blocks, at most `most` rows each."""
     return math.ceil(rows / math.ceil(rows / max(1, most))) if rows else 1
 
 
-def _bounds(sought: Sought, block: slice) -> dict[str, Any]:
-    bounds: dict[str, Any] = {"floor": sought.floor, "kept": sought.kept}
-    if sought.ceilings is not None:
-        bounds["ceilings"] = sought.ceilings[block]
-    if sought.excluded is not None:
-        offsets, ids = sought.excluded
+def _bounds(target: Target, block: slice) -> dict[str, Any]:
+    bounds: dict[str, Any] = {"floor": target.floor, "kept": target.kept}
+    if target.ceilings is not None:
+        bounds["ceilings"] = target.ceilings[block]
+    if target.excluded is not None:
+        offsets, ids = target.excluded
         bounds["excluded"] = (offsets[block.start : block.stop + 1], ids)
     return bounds
 
 
-class _Queries:
-    """Blocks of query vectors; held, or read again for each block of passages."""
+class _QueryBlocks:
+    """Blocks of query vectors, which are either held in memory or read again for each block of passages."""
 
     def __init__(self, queries: Vectors, rows: Int64Array, blocks: list[slice], *, held: bool) -> None:
         self._queries, self._rows, self._blocks = queries, rows, blocks

@@ -1,10 +1,10 @@
-"""Approximate search by FAISS, for corpora too large to be compared with every query.
+"""Approximate search by FAISS, for corpora that are too large to compare every passage with every query.
 
-FAISS only chooses the candidates. Their scores are computed afresh from the vectors, by the same fixed-order dot
-product as everywhere in nvmine, so an index that compresses, or a GPU, changes which passages are found but never what
-they score. What an index misses is lost, though: prefer the exact search up to some tens of millions of passages, and
-here IVF before HNSW. IVF trains on a sample and adds in parallel; an HNSW graph depends on the order in which threads
-insert, so it is built by one thread, slowly, for the same candidates every time.
+FAISS only chooses the candidates. Their scores are computed again from the vectors, by the same fixed-order dot product
+as everywhere in nvmine. So a compressed index, or a GPU, changes which passages are found but never their scores. What
+the index misses is lost, though: prefer the exact search up to some tens of millions of passages, and IVF over HNSW.
+IVF trains on a sample and adds vectors in parallel. An HNSW graph depends on the order in which threads insert, so a
+single thread builds it, slowly, to get the same candidates every time.
 """
 
 from __future__ import annotations
@@ -14,60 +14,60 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from nvmine.data.vectors import Float32Array, Vectors
-from nvmine.errors import SearchError, ShapeError, quote
+from nvmine.errors import SearchError, quote
 from nvmine.extras import require
-from nvmine.search.saved import digests_of, joined, read_saved, saved_indexes
-from nvmine.search.searcher import Candidates, rescore
+from nvmine.search.saved import joined, read_saved
+from nvmine.search.searcher import SearchResult, require_same_dimension, rescore, search_in_blocks
 
 if TYPE_CHECKING:
     import faiss
 
 Int64Array = npt.NDArray[np.int64]
+Float64Array = npt.NDArray[np.float64]
 
 _logger = logging.getLogger("nvmine")
 
-# FAISS's own figures: a codebook has 256 entries, and clustering gains nothing past 256 points a centroid.
+# FAISS's own numbers: a codebook has 256 entries, and clustering uses at most 256 points per centroid.
 _CODEBOOK = 256
 _SAMPLES_PER_CENTROID = 256
-# A graph also depends on how the passages are cut into blocks, so neither memory nor shards may decide that.
+# A graph also depends on how the passages are split into blocks, so the size is fixed, whatever the memory and shards.
 _ADDED_AT_ONCE = 8192
-# Limit of k and nprobe of FAISS's GPU kernels.
+# FAISS's GPU kernels allow k and nprobe up to this.
 _GPU_LIMIT = 2048
 
 
 class FaissSearch:
-    """Candidates from a FAISS index over the passages, built on construction.
+    """Finds candidates with a FAISS index over the passages, which is built or opened on construction.
 
     Parameters
     ----------
     queries, passages
-        Vectors of one dimension, compared by dot product.
+        Vectors of the same dimension, compared by dot product.
     factory
-        "flat"; "ivfN", N cells; "hnswN", N links a node (both with vectors held in float16); "cagraN", N links a node,
-        on a GPU; or any string of FAISS's ``index_factory``.
+        "flat"; "ivfN" for N cells or "hnswN" for N links per node, both of which store vectors in float16; "cagraN" for
+        N links per node, on a GPU; or any string of FAISS's ``index_factory``.
     memory
-        Bytes for one block of queries with their candidates. The index and a sample to train it on come on top.
+        Bytes for one block of queries with their candidates. The index, and the sample to train it on, need more.
     saved
-        Files of indexes that were built before, of consecutive parts of the passages; nothing is built then.
+        Files of saved indexes, of consecutive parts of the passages. If given, no index is built.
     nprobe
-        Cells searched by an IVF index; by default the root of their number, rounded up.
+        Number of cells that an IVF index searches. Default: the square root of the number of cells, rounded up.
     ef_search
-        Breadth of the search in an HNSW graph; by default FAISS's.
+        Number of nodes that the search of an HNSW graph keeps. Default: FAISS's own.
 
     Raises
     ------
     SearchError
-        FAISS does not know `factory`, cannot train it on so few passages, or it lacks what `nprobe` or `ef_search` set.
-        Or a saved index is of other vectors.
+        FAISS does not know `factory` or cannot train it on so few passages; the index has no `nprobe` or `ef_search`;
+        or a saved index has other vectors than the passages.
     ShapeError
         The dimensions differ.
     MissingExtraError
@@ -85,8 +85,7 @@ class FaissSearch:
         nprobe: int | None = None,
         ef_search: int | None = None,
     ) -> None:
-        if queries.dimension != passages.dimension:
-            raise ShapeError(f"queries have dimension {queries.dimension}, passages {passages.dimension}")
+        require_same_dimension(queries, passages)
         self._faiss = require("faiss", extra="faiss-cpu")
         self._queries, self._passages, self._memory = queries, passages, memory
         self._factory = _factory_string(factory)
@@ -123,61 +122,52 @@ class FaissSearch:
                     self._faiss.ParameterSpace().set_index_parameter(part, name, value)
         self._most_cells = max(self._most_cells, settings["nprobe"] or 0)
 
-    def search(self, rows: Int64Array, depth: int) -> Candidates:
-        """Find the best passages that the index knows.
+    def search(self, rows: Int64Array, depth: int) -> SearchResult:
+        """Returns the best `depth` passages that the index finds for the queries `rows`.
 
-        Parameters
-        ----------
-        rows
-            Row numbers of queries.
-        depth
-            Candidates wanted for each.
-
-        Returns
-        -------
-        ids int64 and scores float32 of shape ``(len(rows), depth)``, best score first, lower id first among equals;
-        -1 and NaN fill what the index did not find.
+        They are sorted by score descending, then id ascending; -1 and NaN fill a row for which the index found fewer.
         """
-        ids = np.empty((len(rows), depth), np.int64)
-        scores = np.empty((len(rows), depth), np.float32)
         index = self._index if self._on_gpu is None or depth > _GPU_LIMIT else self._on_gpu
-        step = self.rows_at_once(depth)
-        for start in range(0, len(rows), step):
-            block = slice(start, start + step)
-            found = index.search(self._queries.rows(rows[block]), depth)[1]
+
+        def search_block(rows: Int64Array, _: Float64Array | None) -> tuple[Int64Array, Float32Array]:
+            found = index.search(self._queries.rows(rows), depth)[1]
             self._check(found)
-            ids[block], scores[block] = self._scored(rows[block], found)
-        return Candidates(ids, scores)
+            return self._scored(rows, found)
+
+        return search_in_blocks(search_block, rows, None, depth, self.rows_at_once(depth))
 
     def score(self, rows: Int64Array, ids: Int64Array) -> Float32Array:
-        """Score query ``rows[i]`` with passage ``ids[i]``, without the index."""
+        """Returns the score of query ``rows[i]`` with passage ``ids[i]``, without the index."""
         return rescore(self._queries, rows, self._passages, ids[:, None])[:, 0].astype(np.float32)
 
     def rows_at_once(self, depth: int) -> int:
-        """Count the queries that fit the memory budget: each has a vector, and FAISS's and our ids and scores."""
+        """Returns how many queries fit the memory budget."""
+        # A query needs its vector, and ids and scores both in FAISS and here.
         return max(1, self._memory // (4 * self._queries.dimension + 24 * depth))
 
     def _check(self, found: Int64Array) -> None:
         strange = found[(found < -1) | (found >= len(self._passages))]
         if strange.size:
             raise SearchError(
-                f"the FAISS index names passage {strange[0]} of {len(self._passages)}; build it without ids"
+                f"the FAISS index returned id {strange[0]}, but there are {len(self._passages)} passages; "
+                "build it without ids of its own"
             )
 
     def _scored(self, rows: Int64Array, found: Int64Array) -> tuple[Int64Array, Float32Array]:
         scores = rescore(self._queries, rows, self._passages, found).astype(np.float32)
-        order = np.lexsort((found, -scores))  # row by row; NaN, which is padding, comes last
+        # Sorts each row; NaN, which is padding, comes last.
+        order = np.lexsort((found, -scores))
         return np.take_along_axis(found, order, axis=1), np.take_along_axis(scores, order, axis=1)
 
     def _cells(self, index: faiss.Index) -> int | None:
-        """Count the inverted lists; None for an index that has none."""
+        """Returns the number of cells of an IVF index; None for another kind of index."""
         ivf = self._faiss.try_extract_index_ivf(index)
         return None if ivf is None else int(ivf.nlist)
 
     def _build(self, index: faiss.Index) -> None:
         rows, cells = np.arange(len(self._passages)), self._cells(index) or 0
         if self._factory.startswith("cagra"):
-            # It is built from all vectors at once, and takes no more.
+            # A CAGRA graph is built from all vectors at once; none can be added later.
             index.train(self._passages.rows(rows))
             return
         with _one_thread(self._faiss) if re.search("HNSW|NSG", self._factory) else nullcontext():
@@ -187,7 +177,7 @@ class FaissSearch:
                 index.add(self._passages.rows(rows[start : start + _ADDED_AT_ONCE]))
 
     def _sample(self, cells: int) -> Float32Array:
-        """As many passages as training can use, the same ones every time."""
+        """Returns as many passages as training can use, the same ones every time."""
         wanted = _SAMPLES_PER_CENTROID * max(cells, _CODEBOOK)
         count = len(self._passages)
         if wanted >= count:
@@ -197,8 +187,8 @@ class FaissSearch:
         return self._passages.rows(chosen)
 
     def _copy_to_gpu(self) -> faiss.Index | None:
-        """Put the index on all GPUs; None where there is none, or none that takes this kind of index."""
-        # One that was made on a GPU is there already.
+        """Copies the index to all GPUs; None if there is no GPU, or if FAISS cannot copy this kind of index."""
+        # A CAGRA graph is built on a GPU.
         is_there = self._factory.startswith("cagra")
         if is_there or self._faiss.get_num_gpus() == 0 or self._most_cells > _GPU_LIMIT:
             return None
@@ -211,55 +201,24 @@ class FaissSearch:
 
     @contextmanager
     def _reported(self, what: str) -> Iterator[None]:
-        """Give FAISS's complaint about the user's wishes as a SearchError."""
+        """Raises FAISS's complaint about the user's options as a SearchError."""
         try:
             yield
         except RuntimeError as error:
             raise SearchError(f"{what}: {_own_words(error)}") from error
 
 
-@dataclass(frozen=True, slots=True)
-class FaissOptions:
-    """A FAISS index, where the search is not exact: a factory string or saved files, and how broadly it is searched."""
-
-    factory: str
-    saved: Sequence[Path] = ()
-    nprobe: int | None = None
-    ef_search: int | None = None
-
-    @classmethod
-    def of(cls, index: str, *, nprobe: int | None, ef_search: int | None) -> FaissOptions | None:
-        """The options of an index by its name; None for "exact".
-
-        Raises
-        ------
-        SearchError
-            An option is for an index, and the search is exact.
-        """
-        if index != "exact":
-            return cls(index, saved_indexes(index), nprobe, ef_search)
-        for name, value in {"nprobe": nprobe, "ef_search": ef_search}.items():
-            if value is not None:
-                raise SearchError("is for a FAISS index, and the search is exact", argument=name)
-        return None
-
-    def describe(self) -> dict[str, Any]:
-        """What decides which passages are found, ready for JSON; of saved files what they hold, wherever they lie."""
-        known = {"index": "saved", "index_digests": digests_of(self.saved)} if self.saved else {"index": self.factory}
-        given = {"nprobe": self.nprobe, "ef_search": self.ef_search}
-        return known | {name: value for name, value in given.items() if value is not None}
-
-
 def cagra_index(library: ModuleType, dimension: int, links: int) -> faiss.Index:
-    """An empty CAGRA graph on a GPU.
+    """Returns an empty CAGRA graph on a GPU.
 
     Raises
     ------
     SearchError
-        The installed FAISS has none.
+        The installed FAISS has no CAGRA.
     """
     if not hasattr(library, "GpuIndexCagra"):
-        raise SearchError("CAGRA needs a GPU and faiss-gpu-cuvs; use 'hnsw32' or 'ivf4096' without", argument="index")
+        message = "CAGRA needs a GPU and faiss-gpu-cuvs; without them, use 'hnsw32' or 'ivf4096'"
+        raise SearchError(message, argument="index")
     config = library.GpuIndexCagraConfig()
     config.graph_degree, config.intermediate_graph_degree = links, 2 * links
     resources = library.StandardGpuResources()
@@ -268,7 +227,7 @@ def cagra_index(library: ModuleType, dimension: int, links: int) -> faiss.Index:
 
 
 def _factory_string(factory: str) -> str:
-    """FAISS's name for one of ours; anything else is FAISS's already."""
+    """Returns FAISS's factory string for one of our short names; any other string is returned as it is."""
     if factory == "flat":
         return "Flat"
     short = re.fullmatch(r"(ivf|hnsw)(\d+)", factory)
@@ -276,12 +235,13 @@ def _factory_string(factory: str) -> str:
 
 
 def _own_words(error: RuntimeError) -> str:
-    """FAISS's message without the C++ signature and source line that it starts with."""
+    """Returns FAISS's message without the C++ signature and source line that it starts with."""
     return re.sub(r"^Error in .* at \S+:\d+: ", "", str(error), flags=re.DOTALL)
 
 
 @contextmanager
 def _one_thread(faiss: ModuleType) -> Iterator[None]:
+    """Makes FAISS use a single thread."""
     threads = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(1)
     try:

@@ -13,7 +13,7 @@ import nvmine
 from nvmine import _core
 from nvmine.data import Vectors
 from nvmine.errors import SearchError
-from nvmine.search import Found, Sought, blocks, search_blocks
+from nvmine.search import BoundedResult, Target, blocks, search_blocks
 from nvmine.search.torch import product
 from nvmine.search.torch.doubtful import Zones, doubtful, read_zones, tightened
 
@@ -30,8 +30,8 @@ def precision(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
     return request.param
 
 
-def assert_same(here: Found, there: Found) -> None:
-    for name, mine, other in zip(Found._fields, here, there, strict=True):
+def assert_same(here: BoundedResult, there: BoundedResult) -> None:
+    for name, mine, other in zip(BoundedResult._fields, here, there, strict=True):
         np.testing.assert_array_equal(mine, other, err_msg=name)
 
 
@@ -51,7 +51,7 @@ def test_equals_the_core(cosine: bool, data: st.DataObject) -> None:
     exact = queries.astype(float) @ passages.astype(float).T if not cosine else np.linspace(-1, 1, 9)
     ceilings = draw.choice(np.append(exact, [np.inf, -np.inf]), count)
     lists = [np.sort(draw.choice(many, min(many, draw.integers(0, 6)), replace=False)) for _ in range(count)]
-    sought = Sought(
+    target = Target(
         depth=data.draw(st.integers(1, 12)),
         ceilings=ceilings,
         floor=float(draw.choice(np.append(exact, [-np.inf] * exact.size))),
@@ -60,12 +60,12 @@ def test_equals_the_core(cosine: bool, data: st.DataObject) -> None:
     )
     options: dict[str, Any] = {"memory": MEMORY, "cosine": cosine, "rounded": data.draw(st.booleans())}
     sides = Vectors([queries]), np.arange(count), Vectors(np.split(passages, [many // 3]))
-    here = search_blocks(*sides, sought, **options)
+    here = search_blocks(*sides, target, **options)
     devices = data.draw(st.sampled_from(["cpu", ["cpu"] * 3]))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocks, "_MOST_QUERIES", data.draw(st.integers(1, 12)))
         patch.setattr(blocks, "_MOST_PASSAGES_OF_A_DEVICE", data.draw(st.integers(1, 300)))
-        there = search_blocks(*sides, sought, device=devices, **options)
+        there = search_blocks(*sides, target, device=devices, **options)
     assert_same(here, there)
 
 
@@ -97,8 +97,8 @@ def test_little_is_in_doubt(precision: str) -> None:
     listed = []
     for first, block in passages.blocks(4096):
         right = multiply.factor(torch.from_numpy(block), together=True)
-        reach, exponents = multiply.reach(left, right), left.exponents + right.exponents
-        zones = read_zones(best, reach, exponents, multiply.device, kept=False, has_floor=False)
+        score_error, exponents = multiply.score_error(left, right), left.exponents + right.exponents
+        zones = read_zones(best, score_error, exponents, multiply.device, kept=False, has_floor=False)
         found = doubtful(multiply.scores(left, right), zones)
         listed.append(len(found.places) / 64)
         offsets = np.concatenate([[0], np.cumsum(found.counts.numpy())])
@@ -157,14 +157,14 @@ def test_the_first_vector_that_is_not_finite_is_named(devices: Any, monkeypatch:
     queries, passages = (draw.standard_normal((rows, 8)).astype(np.float32) for rows in (5, 400))
     passages[[150, 151, 260, 399], 3] = [np.inf, np.nan, np.nan, -np.inf]
     with pytest.raises(SearchError, match="passage") as caught:
-        search_blocks(Vectors([queries]), np.arange(5), Vectors([passages]), Sought(2), memory=MEMORY, device=devices)
+        search_blocks(Vectors([queries]), np.arange(5), Vectors([passages]), Target(2), memory=MEMORY, device=devices)
     assert caught.value.row == 150
 
 
 def test_products_that_overflow_say_nothing() -> None:
     queries = np.array([[2e38, -2e38]], np.float32)
     passages = np.array([[2e38, 1], [3e38, 0], [-2e38, 0], [1e38, 1e38]], np.float32)
-    sides = Vectors([queries]), np.arange(1), Vectors([passages]), Sought(4, np.array([4.1e76]))
+    sides = Vectors([queries]), np.arange(1), Vectors([passages]), Target(4, np.array([4.1e76]))
     here, there = (search_blocks(*sides, memory=MEMORY, device=device) for device in (None, "cpu"))
     assert here.ids.tolist() == [[0, 3, 2, -1]]
     assert_same(here, there)

@@ -15,7 +15,7 @@ from nvmine.run.backends import SearchOptions, Stored, exhaustive_search
 from nvmine.run.candidates.labels import Labels
 from nvmine.run.candidates.search import CandidateSearch, RelabelRules
 from nvmine.run.store.folder import Run
-from nvmine.search import Candidates
+from nvmine.search import SearchResult
 
 Int64Array = npt.NDArray[np.int64]
 Float32Array = npt.NDArray[np.float32]
@@ -57,7 +57,7 @@ class KeptCandidates:
         """Returns the number of queries whose lists are held at once."""
         return max(1, _CANDIDATES_AT_ONCE // depth)
 
-    def search(self, rows: Int64Array, depth: int) -> Candidates:
+    def search(self, rows: Int64Array, depth: int) -> SearchResult:
         """Returns the best passages of consecutive queries."""
         table = self._consecutive(rows)
         held = np.arange(depth) < table["complete"].to_numpy()[:, None]
@@ -65,7 +65,7 @@ class KeptCandidates:
         for column, target in (("ids", ids), ("scores", scores)):
             best = table.select(pl.col(column).list.head("complete")).to_series()
             target[held] = best.explode(empty_as_null=False).to_numpy()
-        return Candidates(ids, scores)
+        return SearchResult(ids, scores)
 
     def score(self, rows: Int64Array, ids: Int64Array) -> Float32Array:
         """Returns the scores of all positives of consecutive queries."""

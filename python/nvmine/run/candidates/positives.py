@@ -10,14 +10,14 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from nvmine.search import Candidates
+from nvmine.search import SearchResult
 
 Int64Array = npt.NDArray[np.int64]
 Float32Array = npt.NDArray[np.float32]
 
 
 def positive_ranks(
-    found: Candidates, classes: Int64Array, known: list[Int64Array], scores: Float32Array, counts: Int64Array
+    found: SearchResult, classes: Int64Array, known: list[Int64Array], scores: Float32Array, counts: Int64Array
 ) -> Int64Array:
     """Ranks every positive among the passages of its query: 1 is the best, 0 means that it lies beyond the list.
 

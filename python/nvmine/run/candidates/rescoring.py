@@ -17,7 +17,7 @@ from nvmine.errors import TeacherError
 from nvmine.files import array_writer
 from nvmine.run.store.storage import mapped
 from nvmine.run.store.workspace import Workspace
-from nvmine.search import Candidates, Searcher
+from nvmine.search import Searcher, SearchResult
 from nvmine.teachers import Rescorer
 
 Int64Array = npt.NDArray[np.int64]
@@ -51,7 +51,7 @@ class RescoredSearch:
         # Memory does not matter here, so that a run that was stopped finds its blocks again.
         return max(1, PAIRS_AT_ONCE // depth)
 
-    def search(self, rows: Int64Array, depth: int) -> Candidates:
+    def search(self, rows: Int64Array, depth: int) -> SearchResult:
         """Returns the best `depth` passages of the first search, ordered by their new scores."""
         found = self._first.search(rows, depth)
         held = found.ids >= 0
@@ -59,7 +59,7 @@ class RescoredSearch:
         scores[held] = self._scores("candidates", np.repeat(rows, held.sum(axis=1)), found.ids[held])
         # NaN, which fills short lists, comes last.
         order = np.lexsort((found.ids, -scores), axis=1)
-        return Candidates(np.take_along_axis(found.ids, order, 1), np.take_along_axis(scores, order, 1))
+        return SearchResult(np.take_along_axis(found.ids, order, 1), np.take_along_axis(scores, order, 1))
 
     def score(self, rows: Int64Array, ids: Int64Array) -> Float32Array:
         """Returns the score of query ``rows[i]`` with passage ``ids[i]``."""

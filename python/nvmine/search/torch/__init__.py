@@ -1,1 +1,1 @@
-"""The search where torch multiplies: on a GPU, on several, or on the CPU."""
+"""Search with torch as the multiplier: on one or several GPUs, or on the CPU."""

@@ -1,7 +1,21 @@
-"""What a product leaves in doubt, found where the product is: the twin on torch's devices of the core's shortlist.
+"""Finds, on a torch device, the pairs of a product that are in doubt: the counterpart of the core's shortlist.
 
-Nearly every score is worse than the worst passage that its query holds already, or above the ceiling. What is left is a
-few pairs, and only those leave the device.
+A product's score can lie some distance from the reported one (:meth:`Product.score_error`). Compared with bounds that
+are moved outwards by this error, it decides most pairs. Only the others are scored again, by the core. On the axis of
+one query's scores::
+
+              low          low_end        floor                   ceiling
+    -----------+--------------+-------------+------------------------+-----------> score of the product
+     certainly |   in doubt:  |   certainly |       in doubt:        | certainly at
+     below the |   below the  |   inside,   |    among the best?     | or above the
+     floor of  |   floor of   |   but not   |   below the ceiling?   | ceiling
+     the rule  |   the rule?  |   among the |                        |
+               |              |   best      |                        |
+     too_low                                                           too_high
+
+`low` and `low_end` lie around the lowest score that the rule allows; without one, both are minus infinity. `floor` lies
+just below the worst passage of the query's list, so it rises as the list fills. While it lies below `low_end`, the two
+zones in doubt are one. Nearly all scores lie outside of both zones, so few pairs leave the device.
 """
 
 from __future__ import annotations
@@ -20,14 +34,27 @@ if TYPE_CHECKING:
 Float64Array = npt.NDArray[np.float64]
 Int64Array = npt.NDArray[np.int64]
 
-# Scores of which only the largest competes to be the last of the best.
+# Size of the groups of scores of which :func:`tightened` looks only at the largest.
 _GROUP = 32
 
 
 class Zones(NamedTuple):
-    """What the scores of each query mean, (queries,) on the device; as ``_core.Best.zones``, with twice the reach.
+    """The bounds that decide about the scores of each query, (queries,) on the device, rounded outwards to float32.
 
-    `has_floor` and `is_filling` say whether there is a floor, and a list that is not full yet.
+    Parameters
+    ----------
+    ceiling, floor, low, low_end
+        See the diagram of this module.
+    certain
+        A score below this is certainly below the ceiling.
+    enough
+        int64: so many scores that are certainly below the ceiling fill the query's list; 0 if the list is full.
+    twice_score_error
+        Scores that lie further apart than this are certainly in the same order as the reported ones.
+    has_floor
+        Whether the rule has a lowest score.
+    is_filling
+        Whether any list is not full yet.
     """
 
     ceiling: torch.Tensor
@@ -36,15 +63,22 @@ class Zones(NamedTuple):
     low_end: torch.Tensor
     certain: torch.Tensor
     enough: torch.Tensor
-    twice_reach: torch.Tensor
+    twice_score_error: torch.Tensor
     has_floor: bool
     is_filling: bool
 
 
 class Doubtful(NamedTuple):
-    """Pairs in doubt, by query: their number for each, and the passages' places; and how many others are outside.
+    """The pairs in doubt, and counts of those outside the bounds; int64 on the device.
 
-    int64, on the device.
+    Parameters
+    ----------
+    counts
+        (queries,): number of passages in doubt.
+    places
+        Places of these passages in the block, query by query.
+    too_high, too_low
+        (queries,): number of passages that are certainly at or above the ceiling, or certainly below the rule's floor.
     """
 
     counts: torch.Tensor
@@ -54,32 +88,38 @@ class Doubtful(NamedTuple):
 
 
 def read_zones(
-    best: _core.Best, reach: Float64Array, exponents: Int64Array, device: torch.device, *, kept: bool, has_floor: bool
+    best: _core.Best,
+    score_error: Float64Array,
+    exponents: Int64Array,
+    device: torch.device,
+    *,
+    kept: bool,
+    has_floor: bool,
 ) -> Zones:
-    """The zones of a product whose scores are divided by ``2**exponents``."""
+    """Returns the zones of a product whose scores are divided by ``2**exponents``, from the lists so far."""
     import torch
 
-    ceiling, floor, low, low_end, certain, enough = best.zones(reach, kept=kept)
+    ceiling, floor, low, low_end, certain, enough = best.zones(score_error, kept=kept)
     there = [
         torch.from_numpy(_divided(zone, exponents, up=up)).to(device, non_blocking=True)
         for zone, up in ((ceiling, True), (floor, False), (low, False), (low_end, True), (certain, False))
     ]
-    twice = torch.from_numpy(_divided(2 * reach, exponents, up=True)).to(device, non_blocking=True)
+    twice = torch.from_numpy(_divided(2 * score_error, exponents, up=True)).to(device, non_blocking=True)
     counts = torch.from_numpy(enough).to(device, non_blocking=True)
     ceiling_, floor_, low_, low_end_, certain_ = there
     return Zones(ceiling_, floor_, low_, low_end_, certain_, counts, twice, has_floor and not kept, bool(enough.any()))
 
 
 def _divided(values: npt.NDArray[np.floating], exponents: Int64Array, *, up: bool) -> npt.NDArray[np.float32]:
-    """Values divided by ``2**exponents``, in float32, rounded outwards."""
+    """Returns values divided by ``2**exponents``, rounded up or down to float32."""
     wide = np.ldexp(values.astype(np.float64), -exponents)
     return rounded_up(wide) if up else -rounded_up(-wide)
 
 
 def doubtful(scores: torch.Tensor, zones: Zones) -> Doubtful:
-    """The pairs of a product, (queries, passages), that are in doubt.
+    """Returns the pairs of a product, (queries, passages), that are in doubt. A NaN always is.
 
-    A NaN says nothing. O(queries x passages); one more pass for lists that are not full.
+    O(queries x passages), with a second pass for lists that are not full.
     """
     import torch
 
@@ -99,10 +139,10 @@ def doubtful(scores: torch.Tensor, zones: Zones) -> Doubtful:
 
 
 def tightened(scores: torch.Tensor, zones: Zones) -> torch.Tensor:
-    """Floors of lists that are not full, raised by what the block itself holds.
+    """Returns the floors, raised for lists that are not full by what the block itself contains.
 
-    The k-th largest of the largest scores of groups is at most the k-th largest score, and nearly that: enough scores
-    are at least as good.
+    Scores are split into groups. The k-th largest of the groups' maxima is at most the k-th largest score, and usually
+    close to it, so at least k scores reach it. With k = `enough`, these fill the list.
     """
     import torch
 
@@ -117,5 +157,5 @@ def tightened(scores: torch.Tensor, zones: Zones) -> torch.Tensor:
     below = below.where(below < zones.certain[:, None], -torch.inf).view(len(scores), groups, group)
     best = below.amax(dim=2).topk(most, dim=1).values
     last = best.gather(1, (zones.enough - 1).clamp(min=0)[:, None])[:, 0]
-    worst = torch.nextafter(last - zones.twice_reach, torch.full_like(last, -torch.inf))
+    worst = torch.nextafter(last - zones.twice_score_error, torch.full_like(last, -torch.inf))
     return torch.where(zones.enough > 0, torch.maximum(zones.floor, worst), zones.floor)

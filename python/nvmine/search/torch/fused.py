@@ -1,7 +1,7 @@
-"""Product and shortlist in one Triton kernel: scores stay in registers and are never written to memory.
+"""Multiplies and finds the pairs in doubt in one Triton kernel, so scores stay in registers and never reach memory.
 
-Once lists are full, almost no tile of scores holds a pair in doubt, and nothing is emitted for it. Prefer
-:mod:`nvmine.search.torch.doubtful` where lists are filling, or where there is no Triton.
+Once lists are full, almost no tile of scores contains a pair in doubt, and such a tile writes nothing. Prefer
+:mod:`nvmine.search.torch.doubtful` while lists are filling, or where Triton is not installed.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from nvmine.search.torch.doubtful import Doubtful, Zones
 if TYPE_CHECKING:
     from nvmine.search.torch.product import Factor
 
-# Tiles of queries and passages, the components taken at once, and how many tiles of queries share those of passages.
+# Queries and passages of a tile, components per step, and how many tiles of queries run together on the same passages.
 _QUERIES, _PASSAGES, _COMPONENTS, _TOGETHER = 128, 256, 64, 8
-# Pairs that there is room for, per query.
+# Number of pairs per query that the output has room for.
 _ROOM = 16
 
 
 def doubtful_product(queries: Factor, passages: Factor, zones: Zones) -> Doubtful | None:
-    """As :func:`nvmine.search.torch.doubtful.doubtful` of the product; None where too much is in doubt.
+    """Returns what :func:`nvmine.search.torch.doubtful.doubtful` finds in the product; None if too many are in doubt.
 
     Parameters
     ----------
     queries, passages
-        float16 or bfloat16 vectors on one device; sums are float32.
+        float16 or bfloat16 vectors on the same device; sums are float32.
     zones
-        Of lists that are full: floors are taken as they are.
+        The zones of lists that are full: floors are used as they are.
     """
     left, right = queries.vectors.contiguous(), passages.vectors.contiguous()
     device, (rows, dimension), width = left.device, left.shape, len(right)
@@ -64,7 +64,7 @@ def doubtful_product(queries: Factor, passages: Factor, zones: Zones) -> Doubtfu
     found = int(count)
     if found > room:
         return None
-    # Tiles end in any order.
+    # Tiles finish in any order, so the pairs are sorted.
     keys = (pairs[0, :found].long() * width + pairs[1, :found]).sort().values
     too_high, too_low = outside.long()
     counts = torch.bincount(keys.div(width, rounding_mode="floor"), minlength=rows)
@@ -128,7 +128,7 @@ def _kernel(  # type: ignore[no-untyped-def]  # noqa: ANN202
         decided = decided & (low | (scores > tl.load(low_ends + row, mask=is_row, other=0.0)[:, None]))
         below = tl.sum((low & inside).to(tl.int32), 1)
         tl.atomic_add(too_low + row, below, mask=is_row & (below > 0))
-    # A NaN is neither above nor below: it decides nothing.
+    # A NaN is neither above nor below anything, so it stays in doubt.
     doubt = inside & (decided == 0)
     one = doubt.to(tl.int32)
     if tl.sum(tl.sum(one, 1), 0) > 0:

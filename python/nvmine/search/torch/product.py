@@ -1,8 +1,9 @@
-"""The matrix product on one of torch's devices, and how far its scores can lie from the reported ones.
+"""The matrix product on one torch device, and how far its scores can lie from the reported ones.
 
-Units that multiply short numbers are many times as fast as those for float32, and the scores only choose a shortlist.
-So vectors that were given in half precision are multiplied as they are; others are rounded to it where the device has
-such units: to float16 on CUDA, brought to lengths near 1 by powers of 2, and to bfloat16 on CPUs with AMX or AVX-512.
+Hardware multiplies half-precision numbers many times faster than float32, and the product only chooses which pairs are
+scored again. So vectors that were given in half precision are multiplied as they are. Others are rounded to half
+precision where the device is fast at it: to float16 on CUDA, after scaling by powers of 2 to lengths near 1, and to
+bfloat16 on CPUs with AMX or AVX-512.
 """
 
 from __future__ import annotations
@@ -23,14 +24,24 @@ if TYPE_CHECKING:
 
 Float64Array = npt.NDArray[np.float64]
 
-# Dividing by a norm rounds once more; as in the core.
+# Dividing by a norm rounds once more. The same value as in the core.
 _UNIT_ROUNDOFF = 2.0**-23
-# Matrix units cut off what others round, of every sum.
+# Matrix units truncate every partial sum instead of rounding it.
 _CUT_SUMS = 2.0**-25
 
 
 class Factor(NamedTuple):
-    """Vectors as they are multiplied, and their norms: divided by ``2**exponents``, or each by its norm."""
+    """One side of the product.
+
+    Parameters
+    ----------
+    vectors
+        The vectors as they are multiplied, on the device: divided by ``2**exponents``, or each by its norm.
+    norms
+        float64: the norms of the vectors as they were given; for cosine, 1.
+    exponents
+        int64, one for each vector or one for all.
+    """
 
     vectors: torch.Tensor
     norms: Float64Array
@@ -38,21 +49,21 @@ class Factor(NamedTuple):
 
 
 class Product:
-    """``queries @ passages.T`` on a device.
+    """Computes ``queries @ passages.T`` on a device.
 
     Parameters
     ----------
     device
-        Such as "cuda", "cuda:1" or "cpu".
+        A torch device, such as "cuda", "cuda:1" or "cpu".
     queries, passages
-        What will be multiplied.
+        The vectors that will be multiplied; their types decide the type of the product.
     cosine
         Divide vectors by their norms.
 
     Raises
     ------
     SearchError
-        torch does not know the device, or it is not there.
+        torch does not know the device, or cannot use it.
     """
 
     def __init__(self, device: str, queries: Vectors, passages: Vectors, *, cosine: bool) -> None:
@@ -77,18 +88,19 @@ class Product:
         return bool(self._type != self._torch.float32)
 
     def room(self, memory: int) -> int:
-        """Bytes for what is on the device: a quarter of what a GPU has free, else what is given."""
+        """Returns the bytes to use on the device: a quarter of a GPU's free memory, or `memory` on the CPU."""
         if self.device.type != "cuda":
             return memory
         return int(self._torch.cuda.mem_get_info(self.device)[0]) // 4
 
     def factor(self, vectors: torch.Tensor, *, together: bool) -> Factor:
-        """Vectors, which lie on the CPU, on the device; if scaled, then all `together` or each by itself.
+        """Converts vectors for the product and copies them from the CPU to the device.
 
-        Norms are NaN or infinite for vectors that are not finite.
+        `together`: if vectors are scaled, all get the same exponent. The norm of a vector that is not finite is NaN or
+        infinite.
         """
         torch = self._torch
-        # Not every other device knows float64.
+        # Conversion happens on CUDA or on the CPU, because some other devices do not support float64.
         if self.device.type == "cuda":
             vectors = vectors.to(self.device, non_blocking=True)
         norms = torch.linalg.vector_norm(vectors, dim=1, dtype=torch.float64)
@@ -106,59 +118,59 @@ class Product:
         return Factor(vectors.to(self._type).to(self.device), lengths, exponents)
 
     def stream(self) -> AbstractContextManager[object]:
-        """Where a thread's work on the device goes on beside that of others."""
+        """Returns a context in which a thread's work on the device runs beside that of other threads."""
         if self.device.type != "cuda":
             return nullcontext()
         stream: AbstractContextManager[object] = self._torch.cuda.stream(self._torch.cuda.Stream(self.device))
         return stream
 
     def finish(self) -> None:
-        """Waits for what this thread has asked of the device."""
+        """Waits until the device has done this thread's work."""
         if self.device.type == "cuda":
             self._torch.cuda.current_stream(self.device).synchronize()
 
     def scores(self, queries: Factor, passages: Factor) -> torch.Tensor:
-        """The float32 product, divided by 2 to both exponents."""
+        """Returns the product in float32, divided by 2 to the power of both exponents."""
         left, right = queries.vectors, passages.vectors.T
         if self.device.type == "cuda" and self.in_halves:
             return self._torch.mm(left, right, out_dtype=self._torch.float32)
         return (left @ right).float()
 
-    def reach(self, queries: Factor, passages: Factor) -> Float64Array:
-        """How far the product's scores can lie from the reported ones, a value a query."""
+    def score_error(self, queries: Factor, passages: Factor) -> Float64Array:
+        """Returns how far the product's scores can lie from the reported ones, one bound per query."""
         longest = float(passages.norms.max(initial=0))
         return _core.reach(self._dimension, self._roundoff, queries.norms, longest)
 
     def _lost(self, *, rounds: bool) -> float:
-        """The unit roundoff of the inputs, if it `rounds` them, with all else that is lost."""
+        """Returns the relative error of the product; `rounds` says whether the vectors are rounded to its type."""
         torch = self._torch
         lost = _UNIT_ROUNDOFF if self._cosine else 0.0
         if self.in_halves:
             roundoff = 2.0**-11 if self._type == torch.float16 else 2.0**-8
             if rounds:
-                # float16 holds small components with fewer digits; vectors are of a length of 1/2 at least.
+                # float16 stores small components with fewer digits; the scaled vectors have lengths of at least 1/2.
                 lost += roundoff + (self._dimension**0.5 * 2.0**-24 if self._scaled or self._cosine else 0.0)
             if self.device.type != "cuda":
-                # The product is rounded as well.
+                # The product itself is rounded to half precision, too.
                 lost += roundoff
         else:
-            # A program may have asked for TF32 or bfloat16 products of float32.
+            # The caller may have allowed TF32 or bfloat16 products of float32.
             asked = {"highest": 0.0, "high": 2.0**-10, "medium": 2.0**-8}[torch.get_float32_matmul_precision()]
             if self.device.type == "cpu" and not asked:
                 return lost
-            # There are several ways of asking for TF32 elsewhere.
+            # On other devices TF32 can be allowed in several ways, so it is always reckoned with.
             lost += asked if self.device.type == "cpu" else max(asked, 2.0**-10)
         return lost + self._dimension * _CUT_SUMS
 
 
 def _fastest(device: torch.device, held: str) -> torch.dtype:
-    """The type to multiply in, for vectors held in a type."""
+    """Returns the type to multiply in, for vectors that are stored as `held`."""
     import torch
 
     if device.type == "cuda" and torch.version.cuda is not None:
         has_bfloat16 = has_bfloat16_units(device)
         if torch.backends.cuda.matmul.allow_fp16_accumulation:
-            # A program lets float16 be added in float16, for which there is no bound that helps.
+            # The caller allows sums in float16, whose error bound is too wide to be of use.
             return torch.bfloat16 if has_bfloat16 else torch.float32
         return torch.bfloat16 if has_bfloat16 and held == "bfloat16" else torch.float16
     if device.type == "cpu" and has_bfloat16_units(device):

@@ -1,9 +1,9 @@
-"""Search on one or several of torch's devices, which share the passages.
+"""Searches on one or several torch devices, which share the passages.
 
-A device is worked for by two threads on a GPU: while one has the core score a shortlist, the other multiplies, so
-neither waits. Both take the next block of passages where the last one ended, and put what they find into the same
-lists. Those only ever improve, and what a thread knows of them may be old: it then lists a little too much. So the
-outcome is that of one thread, of one device, and of the core alone.
+Two threads work for each GPU: while one has the core score what is in doubt, the other multiplies, so that neither GPU
+nor CPU waits. Each thread takes the next block of passages as soon as it is free, and all of them add to the same
+lists. A list only ever improves, so a thread that has seen an older state of it lists a few pairs too many, and never
+one too few. The result is therefore the same for any number of threads and devices, and for the core alone.
 """
 
 from __future__ import annotations
@@ -28,35 +28,51 @@ if TYPE_CHECKING:
 
 Float32Array = npt.NDArray[np.float32]
 
-# Threads of a GPU.
+# Threads per GPU.
 WORKERS = 2
-# Whether GPUs use the Triton kernel: not before it has been measured on one, see docs/gpu-checks.md.
+# Whether GPUs use the Triton kernel. It stays off until it has been measured on a GPU, see docs/gpu-checks.md.
 FUSED = False
 
 
-class Devices(NamedTuple):
-    """What is searched for, and where."""
+class DeviceSearch(NamedTuple):
+    """A search on devices.
+
+    Parameters
+    ----------
+    products
+        The matrix product, one for each device.
+    bests
+        The lists of the best passages so far, one for each block of queries.
+    queries
+        Returns the vectors of each block of queries, in order; called once for each block of passages.
+    kept
+        Whether to keep the best passages whatever the bounds, too.
+    has_floor
+        Whether there is a floor.
+    cosine, rounded, threads
+        See :func:`nvmine.search.search_blocks`.
+    room
+        Bytes on each device for query vectors.
+    """
 
     products: Sequence[Product]
     bests: Sequence[_core.Best]
-    # Vectors of the queries of each; may be gone through many times.
     queries: Callable[[], Iterator[Float32Array]]
     kept: bool
     has_floor: bool
     cosine: bool
     rounded: bool
-    # Bytes on each device for queries.
     room: int
     threads: int | None
 
 
-def search_on_devices(search: Devices, passages: Iterator[tuple[int, Array]]) -> None:
-    """Brings blocks of passages before all queries.
+def search_on_devices(search: DeviceSearch, passages: Iterator[tuple[int, Array]]) -> None:
+    """Compares blocks of passages, each with the row number of its first, with all queries.
 
     Raises
     ------
     SearchError
-        A passage vector has a component that is NaN or infinite; the message names it.
+        A passage vector has a component that is NaN or infinite; the error has its row number.
     """
     workers = [
         _Worker(search, product, held)
@@ -67,9 +83,9 @@ def search_on_devices(search: Devices, passages: Iterator[tuple[int, Array]]) ->
 
 
 class _HeldQueries:
-    """The queries on one device, put there once if there is room."""
+    """The query vectors on one device. They are copied there once if they fit, and else for each block."""
 
-    def __init__(self, product: Product, search: Devices) -> None:
+    def __init__(self, product: Product, search: DeviceSearch) -> None:
         self._product, self._room, self._lock = product, search.room, threading.Lock()
         self._factors: list[Factor | None] = [None] * len(search.bests)
 
@@ -78,7 +94,7 @@ class _HeldQueries:
             factor = self._factors[number]
             if factor is None:
                 factor = self._product.factor(to_torch(vectors), together=False)
-                # Other threads have streams of their own.
+                # Other threads use other streams, so the vectors must be complete before they are shared.
                 self._product.finish()
                 if factor.vectors.nbytes * len(self._factors) <= self._room:
                     self._factors[number] = factor
@@ -86,14 +102,14 @@ class _HeldQueries:
 
 
 class _Worker:
-    """A thread that multiplies on one device."""
+    """Multiplies on one device, on a stream of its own."""
 
-    def __init__(self, search: Devices, product: Product, held: _HeldQueries) -> None:
+    def __init__(self, search: DeviceSearch, product: Product, held: _HeldQueries) -> None:
         self._search, self._product, self._held = search, product, held
         self._stream = product.stream()
 
     def block(self, first: int, vectors: Array) -> None:
-        """Brings passages before all queries."""
+        """Compares a block of passages with all queries; `first` is the row number of its first passage."""
         with self._stream:
             self._block(first, to_torch(vectors, pinned=self._product.device.type == "cuda"))
 
@@ -107,10 +123,10 @@ class _Worker:
         passages: Float32Array = vectors.float().numpy()
         for number, (best, queries) in enumerate(zip(search.bests, search.queries(), strict=True)):
             left = self._held.factor(number, queries)
-            reach, exponents = product.reach(left, right), left.exponents + right.exponents
+            score_error, exponents = product.score_error(left, right), left.exponents + right.exponents
             scores: torch.Tensor | None = None
             for kept in (False, True) if search.kept else (False,):
-                zones = read_zones(best, reach, exponents, product.device, kept=kept, has_floor=search.has_floor)
+                zones = read_zones(best, score_error, exponents, product.device, kept=kept, has_floor=search.has_floor)
                 found = self._fused(left, right, zones)
                 if found is None:
                     scores = product.scores(left, right) if scores is None else scores
@@ -132,7 +148,7 @@ class _Worker:
                 )
 
     def _fused(self, left: Factor, right: Factor, zones: Zones) -> Doubtful | None:
-        """What the kernel finds, where it is asked for and of use."""
+        """Returns what the Triton kernel finds; None where it is off or does not apply."""
         if not FUSED or zones.is_filling or not self._product.in_halves or self._product.device.type != "cuda":
             return None
         from nvmine.search.torch.fused import doubtful_product
