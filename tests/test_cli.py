@@ -192,8 +192,8 @@ def test_ranked_lists_become_a_file_of_negatives(tmp_path: Path, nvmine_command:
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
         f"{out} is mined: 7 negatives for 2 queries",
-        "1 are short of 4: their lists hold no more that the rule allows",
-        "1 queries of the qrels have no candidates, and are left out",
+        "1 have fewer than 4: their lists have no more that the policy allows",
+        "1 queries of the qrels have no candidates and are left out",
     ]
     rows = pl.read_parquet(out).select("query_id", "negative_ids").rows()
     assert rows == [("q1", ["d1", "d2", "d3", "d4"]), ("q2", ["d2", "d3", "d4"])]

@@ -1,4 +1,4 @@
-"""``python -m nvmine``: the command line."""
+"""Runs the command line: ``python -m nvmine`` does the same as ``nvmine``."""
 
 from nvmine.cli import main
 

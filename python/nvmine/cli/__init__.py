@@ -1,7 +1,7 @@
-"""The command line: ``nvmine mine``, ``filter``, ``ensemble``, ``judge``, ``audit`` and more.
+"""The command line: ``nvmine mine``, ``filter``, ``ensemble``, ``judge``, ``jaccard``, ``audit`` and ``demo``.
 
-Every command calls one public function; what is wrong with the input is one line on standard error and exit code 2.
-``python -m nvmine`` is the same.
+Every command calls one public function. An error in the input ends it with one line on standard error and exit code 2.
+``python -m nvmine`` does the same as ``nvmine``.
 """
 
 from __future__ import annotations
@@ -11,15 +11,17 @@ import sys
 
 import typer
 
-from nvmine.cli import mine, runs
 from nvmine.cli.app import app, in_options
 from nvmine.errors import NvmineError
 
-__all__ = ["app", "main", "mine", "runs"]
+# Importing a command adds it to the application; `nvmine --help` lists the commands in this order.
+from nvmine.cli import mine, filter as filter_, ensemble, judge, jaccard, audit, demo  # isort: skip
+
+__all__ = ["app", "audit", "demo", "ensemble", "filter_", "in_options", "jaccard", "judge", "main", "mine"]
 
 
 def main() -> None:
-    """Run the command line; errors of nvmine end it with one line and exit code 2."""
+    """Runs the command line; an error of nvmine ends it with one line and exit code 2."""
     logger = logging.getLogger("nvmine")
     logger.addHandler(logging.StreamHandler())
     logger.setLevel(logging.INFO)
@@ -29,5 +31,7 @@ def main() -> None:
         typer.echo(f"nvmine: {type(error).__name__}: {in_options(error)}", err=True)
         sys.exit(2)
     except KeyboardInterrupt:
-        typer.echo("nvmine: interrupted; the same command starts again, or continues a run folder", err=True)
+        typer.echo(
+            "nvmine: interrupted; run the same command again to start over or to continue a run folder", err=True
+        )
         sys.exit(130)

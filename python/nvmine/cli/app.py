@@ -1,80 +1,84 @@
-"""The application that every command is part of, and what they have in common."""
+"""The application that every command belongs to, and what it prints: the totals of a run, and errors."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nvmine import __version__
-from nvmine.errors import DataError, NvmineError, TeacherError, quote
+from nvmine.errors import NvmineError, TeacherError, quote
 
 if TYPE_CHECKING:
     from nvmine.run import Run
 
 app = typer.Typer(
     name="nvmine",
-    help="Hard negatives for training text retrievers: exact, never starved, reproducible.",
+    help="Mine hard negatives for training text retrievers: exact, never starved, reproducible.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
 
-TEACHER, SEARCH, DATA = "The teacher", "The search", "The data"
-RANKED, BM25, JUDGE = "Ranked lists", "BM25", "The judge"
-ENSEMBLE = "Several teachers, and rerankers"
+# Arguments of the library that have an option of another name, by the kind of error.
+_OTHER_NAMES: dict[tuple[type[NvmineError], str], str] = {(TeacherError, "method"): "--bm25-method"}
 
-
-def option(panel: str, text: str, *names: str) -> Any:
-    """An option of a command, shown in a panel of its help."""
-    return typer.Option(*names, help=text, rich_help_panel=panel)
-
-
-def refuse(context: typer.Context, names: Iterable[str], other: str) -> None:
-    """Refuses options that were given and would be passed over."""
-    for name in names:
-        source = context.get_parameter_source(name)
-        if source is not None and source.name == "COMMANDLINE":
-            raise DataError(f"this option has no meaning with {other}", argument=name)
-
-
-# Arguments whose option has another name.
-_OPTIONS: dict[str, dict[type[NvmineError], str]] = {"method": {TeacherError: "--bm25-method"}}
+_REPLACED = re.compile(
+    r"""
+    # An assignment such as on_missing='skip', but not inside a path.
+    (?<![\w./-]) (?P<name>[a-z]\w*) = (?: '(?P<quoted>[\w.-]+)' | (?P<bare>\w+(?:\.\w+)*) )? (?![\w/=])
+    # Quoted text is the user's own and stays as it is.
+    | (?<!\w) '(?:[^'\\]|\\.)*' (?!\w)
+    | (?<!\w) "(?:[^"\\]|\\.)*" (?!\w)
+    """,
+    re.VERBOSE,
+)
 
 
 def in_options(error: NvmineError) -> str:
-    """Returns the text of an error with every argument as the option that sets it.
+    """Returns the text of an error in which options of the command line replace arguments of the library.
 
-    ``argument 'passage_column'`` becomes ``--passage-column``, and a way out such as ``on_missing='skip'`` becomes
-    ``--on-missing skip``.
+    ``argument 'passage_column'`` becomes ``--passage-column``, and advice such as ``on_missing='skip'`` becomes
+    ``--on-missing skip``. Quoted text, paths and names that are no options stay as they are.
     """
-    commands = typer.main.get_command(app).commands.values()  # type: ignore[attr-defined]
-    known = {parameter.name for command in commands for parameter in command.params}
+    options = _options()
 
-    def option(name: str) -> str:
-        return _OPTIONS.get(name, {}).get(type(error), "--" + name.replace("_", "-"))
+    def shown(name: str) -> str | None:
+        return _OTHER_NAMES.get((type(error), name), options.get(name))
 
-    def assigned(match: re.Match[str]) -> str:
-        name, value = match["name"], match["value"] or ""
-        return f"{option(name)} {value}".rstrip() if name in known else match[0]
+    def replaced(match: re.Match[str]) -> str:
+        name = None if match["name"] is None else shown(match["name"])
+        if name is None:
+            return match[0]
+        return " ".join(filter(None, [name, match["quoted"] or match["bare"]]))
 
     text = str(error)
-    if error.argument is not None:
-        text = text.replace(f"argument {quote(error.argument)}", option(error.argument), 1)
-    return re.sub(r"\b(?P<name>[a-z_]+)=(?P<quote>['\"]?)(?P<value>[\w.]+)?(?P=quote)", assigned, text)
+    place = text.removesuffix(error.message)
+    if error.argument is not None and (name := shown(error.argument)) is not None:
+        place = place.replace(f"argument {quote(error.argument)}", name, 1)
+    return place + _REPLACED.sub(replaced, error.message)
+
+
+def _options() -> dict[str, str]:
+    """Returns how each parameter of any command is written on the command line."""
+    commands = typer.main.get_command(app).commands.values()  # type: ignore[attr-defined]
+    return {
+        parameter.name: next((name for name in parameter.opts if name.startswith("--")), parameter.name.upper())
+        for command in commands
+        for parameter in command.params
+    }
 
 
 def tell(run: Run, out: Path, state: str) -> None:
-    """What a run amounts to, in three lines."""
+    """Prints the totals of a run, and where its files are."""
     totals = run.manifest.audit or {}
     typer.echo(f"{out} {state}: {totals['emitted']:,} negatives for {totals['queries']:,} queries")
     if totals["short"]:
-        typer.echo(f"{totals['short']:,} are short of {run.n}: {run.short_because}")
-    typer.echo(f"negatives: {out}/negatives-*.parquet   what became of the rest: nvmine audit {out}")
+        typer.echo(f"{totals['short']:,} have fewer than {run.n}: {run.short_because}")
+    typer.echo(f"negatives: {out}/negatives-*.parquet   why the other candidates were rejected: nvmine audit {out}")
 
 
 @app.callback(invoke_without_command=True)

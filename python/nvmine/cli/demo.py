@@ -1,7 +1,7 @@
-"""The demo: real text that every machine has, the docstrings of the Python standard library, mined in seconds.
+"""``nvmine demo``: mines text that every machine has, the docstrings of the Python standard library, in seconds.
 
-A query is the summary line of a docstring, its positive the rest of the docstring, the corpus all those rests. The
-modules are parsed, not imported, so that nothing of them runs.
+A query is the first line of a docstring, its positive is the rest of the docstring, and the corpus is all these rests.
+The modules are parsed, not imported, so none of their code runs.
 """
 
 from __future__ import annotations
@@ -13,19 +13,46 @@ import sysconfig
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from nvmine.run import Run, check_run, mine_dataset, summary_text
+import typer
 
-# Tests and generated tables hold few docstrings worth reading; third-party packages are not the standard library.
+from nvmine.cli.app import app
+
+if TYPE_CHECKING:
+    from nvmine.run import Run
+
+# Tests and generated tables have few docstrings worth reading, and third-party packages are not the standard library.
 _LEFT_OUT = {"test", "tests", "idle_test", "site-packages", "dist-packages", "lib2to3", "__pycache__", "pydoc_data"}
 _SHOWN = 3
 
 
+@app.command()
+def demo(
+    model: Annotated[str, typer.Option(help="Teacher: bm25, or an encoder's name or path.")] = "bm25",
+    out: Annotated[Path, typer.Option(help="Folder to write the data and the run to.")] = Path("demo-run"),
+) -> None:
+    """Mine the docstrings of the Python standard library, which every machine has.
+
+    A query is the first line of a docstring, its positive is the rest of the docstring, and the corpus is all these
+    rests.
+
+    Example:
+
+    ```
+    nvmine demo
+    ```
+    """
+    typer.echo(run_demo(model, out))
+
+
 def run_demo(model: str, out: Path) -> str:
-    """Mines the docstrings with the given teacher into ``out/run`` and says what came of it."""
+    """Mines the docstrings with the given teacher into a run folder in `out`, and returns a summary with examples."""
+    from nvmine.run import check_run, mine_dataset, summary_text
+
     pairs = sorted(set(docstring_pairs(Path(sysconfig.get_path("stdlib")))))
     out.mkdir(parents=True, exist_ok=True)
-    # The pairs are kept beside the run: the demo's data can be looked at, and mined again by hand.
+    # The pairs are kept beside the run, so that users can read them and mine them with other options.
     source = out / "docstrings.jsonl"
     lines = [json.dumps({"query": query, "positive": positive}) for query, positive in pairs]
     source.write_text("\n".join(lines) + "\n", "utf-8")
@@ -35,22 +62,22 @@ def run_demo(model: str, out: Path) -> str:
     run.dataset().write_parquet(dataset)
     return "\n\n".join(
         [
-            f"{len(pairs):,} docstrings of the Python standard library: summary line → the rest",
+            f"{len(pairs):,} docstrings of the Python standard library: first line → the rest",
             *examples(run),
             summary_text(run, check_run(run)),
-            f"The data set to train on, with query, positive and negative_1 to negative_{run.n}: {dataset}",
-            f"The run, with all candidates and scores: {run.path}",
+            f"Dataset to train on, with the columns query, positive and negative_1 to negative_{run.n}: {dataset}",
+            f"Run folder, with all candidates and scores: {run.path}",
         ]
     )
 
 
 def docstring_pairs(folder: Path) -> Iterator[tuple[str, str]]:
-    """Summary line and remainder of every docstring below a folder that has both."""
+    """Yields the first line and the rest of every docstring in a folder that has both."""
     for path in sorted(folder.rglob("*.py")):
         if _LEFT_OUT.isdisjoint(path.relative_to(folder).parts):
             try:
                 with warnings.catch_warnings():
-                    # Some modules hold escapes that later versions of Python warn about.
+                    # Some modules contain escape sequences that later versions of Python warn about.
                     warnings.simplefilter("ignore")
                     tree = ast.parse(path.read_bytes())
             except (SyntaxError, ValueError):
@@ -63,7 +90,7 @@ def docstring_pairs(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 def examples(run: Run) -> Iterator[str]:
-    """A few queries with their positive and negatives, spread over the run."""
+    """Yields a few queries with their positive and negatives, spread over the run."""
     texts = run.passages().collect()
     text_of = dict(zip(texts["passage_id"], texts["text"], strict=True))
     queries = run.queries().collect()

@@ -4,23 +4,35 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from nvmine.cli.app import BM25, DATA, ENSEMBLE, RANKED, SEARCH, TEACHER, app, option, refuse, tell
+from nvmine.cli.app import app, tell
+from nvmine.cli.options import (
+    DATA,
+    ENSEMBLE,
+    RANKED,
+    SEARCH,
+    TEACHER,
+    DuplicatesOption,
+    HowOption,
+    MemoryOption,
+    ThreadsOption,
+    option,
+    refuse,
+    takes_options,
+)
 from nvmine.cli.policy_options import POLICY_OPTIONS, takes_policy
-from nvmine.ensemble import Duplicates, How
-from nvmine.errors import DataError, TeacherError
+from nvmine.cli.teacher_options import TEACHER_OPTIONS
+from nvmine.errors import DataError
 from nvmine.policy import Policy
-
-if TYPE_CHECKING:
-    from nvmine.run import Teacher
 
 _RANKED_ONLY = ("qrels", "passage_column", "score_column")
 
 
 @app.command()
+@takes_options("teacher_options", TEACHER_OPTIONS)
 @takes_policy(defaults=dataclasses.asdict(Policy()))
 def mine(
     context: typer.Context,
@@ -28,130 +40,137 @@ def mine(
     data: Annotated[
         str | None,
         typer.Argument(
-            help="A BEIR folder; a pairs file (.parquet, .jsonl, .csv, .tsv); a Hugging Face dataset folder or name. "
-            "None with --candidates."
+            metavar="DATA",
+            help="A BEIR folder, a file of pairs (.parquet, .jsonl, .csv, .tsv), or a Hugging Face dataset by folder "
+            "or name. Leave it out to mine the ranked lists of --candidates alone.",
         ),
     ] = None,
     out: Annotated[
         Path,
         typer.Option(
-            help="The run folder: new, or of the same work, which is then continued. With --candidates, a Parquet file."
+            help="Run folder to write. An interrupted run of the same data and options is continued. Without DATA, the "
+            "Parquet file of negatives to write."
         ),
     ],
     candidates: Annotated[
         Path | None,
-        option(RANKED, "File of ranked lists (.parquet, .csv, .tsv, .jsonl; TREC: .trec, .run, .txt), not DATA."),
+        option(
+            RANKED,
+            "File of ranked lists: a table (.parquet, .csv, .tsv, .jsonl) or a TREC run (.trec, .run, .txt).",
+        ),
     ] = None,
     qrels: Annotated[
         Path | None,
-        option(RANKED, "Their positives: BEIR or TREC labels (.tsv, .txt, .qrels), or a table."),
+        option(
+            RANKED, "File with the positives of the ranked lists: BEIR or TREC qrels (.tsv, .txt, .qrels), or a table."
+        ),
     ] = None,
-    passage_column: Annotated[str | None, option(RANKED, "Column of the passages. Default: a known name.")] = None,
-    score_column: Annotated[str | None, option(RANKED, "Column of the scores. Default: a known name.")] = None,
+    passage_column: Annotated[
+        str | None, option(RANKED, "Column with the passage ids. Default: a known name, such as passage_id.")
+    ] = None,
+    score_column: Annotated[
+        str | None, option(RANKED, "Column with the scores. Default: a known name, such as score.")
+    ] = None,
     teacher: Annotated[
         list[str] | None,
         option(
             TEACHER,
-            "bm25 (no model, no download), random, an encoder's name or path; vectors or ranked, for those given by "
-            "file. Several, the best first, make an ensemble. Default: bm25.",
+            "Teacher that scores the passages: bm25, which needs no model; random; or an encoder's name or path. "
+            "Repeat it to make an ensemble, the most accurate teacher first. Teachers from files are called vectors "
+            "(--query-vectors) and ranked (--candidates). Default: the teachers from files, or else bm25.",
         ),
     ] = None,
     query_vectors: Annotated[
-        Path | None, option(TEACHER, "Vectors of the queries, by any model: .npy, .safetensors, .parquet.")
+        Path | None,
+        option(TEACHER, "File with the vectors of the queries, from any model: .npy, .safetensors, .parquet."),
     ] = None,
-    passage_vectors: Annotated[Path | None, option(TEACHER, "And of the passages.")] = None,
-    similarity: Annotated[str, option(TEACHER, "How the vectors given by file compare: cosine, dot.")] = "cosine",
-    revision: Annotated[str | None, option(TEACHER, "Branch, tag or commit of a model on the hub.")] = None,
-    query_prompt: Annotated[str | None, option(TEACHER, "Text before every query. Default: the model's own.")] = None,
-    passage_prompt: Annotated[
-        str | None, option(TEACHER, "Text before every passage. Default: the model's own.")
-    ] = None,
-    task: Annotated[
-        str | None, option(TEACHER, "What queries ask for, in the words of an instruction model's prompt.")
-    ] = None,
-    task_template: Annotated[
-        str | None, option(TEACHER, "How the task becomes a prompt, such as '{task}: '. Default: the model family's.")
-    ] = None,
-    preset: Annotated[
-        str | None, option(TEACHER, "Model family whose prompts apply, or none. Default: by the model's name.")
-    ] = None,
-    pooling: Annotated[str | None, option(TEACHER, "mean, cls, max, lasttoken. Default: the model's own.")] = None,
-    dtype: Annotated[
-        str | None,
-        option(TEACHER, "auto (bfloat16 where it is fast), float32, float16, bfloat16. Default: the model's own."),
+    passage_vectors: Annotated[Path | None, option(TEACHER, "File with the vectors of the passages.")] = None,
+    similarity: Annotated[
+        str | None, option(TEACHER, "How to compare vectors from files: cosine or dot. Default: cosine.")
     ] = None,
     device: Annotated[
         str | None,
         option(
             TEACHER,
-            "Where to encode and to search: cpu, cuda, mps; several share the work: cuda:0,cuda:1. "
-            "Default: encode on a GPU where there is one, search on the CPU.",
+            "Device to encode and to search on, such as cpu, cuda or mps. Several share the work: cuda:0,cuda:1. "
+            "Default: encode on a GPU if there is one, and search on the CPU.",
             "--device",
             "--devices",
         ),
     ] = None,
-    max_length: Annotated[int | None, option(TEACHER, "Tokens read of a text. Default: the model's own.")] = None,
-    batch_tokens: Annotated[
-        int | None, option(TEACHER, "Tokens encoded at once. Default: 1024 a CPU thread, 32768 a GPU.")
-    ] = None,
-    trust_remote_code: Annotated[
-        bool, option(TEACHER, "Run code that comes with the model: only if you know it.", "--trust-remote-code")
-    ] = False,
-    bm25_method: Annotated[str | None, option(BM25, "lucene, robertson, atire, bm25l, bm25+. Default: lucene.")] = None,
-    k1: Annotated[float | None, option(BM25, "How slowly repeated terms saturate. Default: 1.5.")] = None,
-    b: Annotated[float | None, option(BM25, "How far long passages are penalised. Default: 0.75.")] = None,
-    stemmer: Annotated[str | None, option(BM25, "A Snowball language, or none. Default: english.")] = None,
-    stopwords: Annotated[str | None, option(BM25, "A language, such as en or de, or none. Default: en.")] = None,
-    token_pattern: Annotated[str | None, option(BM25, "Regular expression of a word.")] = None,
-    how: Annotated[How, option(ENSEMBLE, "intra: the teachers take turns. cross: one teacher a query.")] = "intra",
-    duplicates: Annotated[
-        Duplicates, option(ENSEMBLE, "For intra: keep what several teachers give, or replace it.")
-    ] = "keep",
+    teacher_options: dict[str, Any],
+    how: HowOption = "intra",
+    duplicates: DuplicatesOption = "keep",
     rescorer: Annotated[
-        str | None, option(ENSEMBLE, "A cross-encoder's name or path, whose scores count for candidates and positives.")
+        str | None,
+        option(
+            ENSEMBLE,
+            "Name or path of a cross-encoder that scores the candidates and positives again. The policy applies to its "
+            "scores.",
+        ),
     ] = None,
     promote_above: Annotated[
-        float | None, option(ENSEMBLE, "Candidates that the rescorer scores higher are positives.")
+        float | None, option(ENSEMBLE, "Treat candidates that the rescorer scores above this as positives.")
     ] = None,
     consistency: Annotated[
-        int | None, option(SEARCH, "Drop pairs whose positive is not among so many best passages.")
+        int | None,
+        option(SEARCH, "Drop a pair if its positive is not among this many best passages of the query."),
     ] = None,
-    split: Annotated[str, option(DATA, "Which queries to mine, for data that has splits.")] = "train",
-    query_column: Annotated[str | None, option(DATA, "Column of the queries, for pairs and ranked lists.")] = None,
-    positive_column: Annotated[str | None, option(DATA, "Column of the positives, for pairs.")] = None,
-    corpus: Annotated[Path | None, option(DATA, "File of further passages, for pairs.")] = None,
-    fields: dict[str, Any],
-    depth: Annotated[int, option(SEARCH, "Candidates kept per query, for later policies too.")] = 100,
+    split: Annotated[str, option(DATA, "Split whose queries are mined, for data that has splits.")] = "train",
+    query_column: Annotated[
+        str | None, option(DATA, "Column with the queries of pairs, or with the query ids of ranked lists.")
+    ] = None,
+    positive_column: Annotated[str | None, option(DATA, "Column with the positives of pairs.")] = None,
+    corpus: Annotated[Path | None, option(DATA, "File of further passages to mine from, for pairs.")] = None,
+    depth: Annotated[
+        int, option(SEARCH, "Number of candidates to keep per query, for this policy and later ones.")
+    ] = 100,
     index: Annotated[
-        str, option(SEARCH, "exact, or a FAISS index: flat, ivf4096, hnsw32, any factory string; or a saved one.")
+        str,
+        option(
+            SEARCH,
+            "exact, to compare every passage; or a FAISS index: flat, ivf4096, hnsw32, any factory string, or the path "
+            "of a saved index.",
+        ),
     ] = "exact",
-    nprobe: Annotated[int | None, option(SEARCH, "Of an IVF index: cells searched.")] = None,
-    ef_search: Annotated[int | None, option(SEARCH, "Of an HNSW index: breadth.")] = None,
-    memory: Annotated[str, option(SEARCH, "Budget for blocks of scores, such as 512M or 4G.")] = "1G",
-    threads: Annotated[int | None, option(SEARCH, "Threads of the core. Default: all.")] = None,
+    nprobe: Annotated[int | None, option(SEARCH, "Number of cells to search in an IVF index.")] = None,
+    ef_search: Annotated[int | None, option(SEARCH, "Breadth of the search in an HNSW index.")] = None,
+    memory: MemoryOption = "1G",
+    threads: ThreadsOption = None,
+    fields: dict[str, Any],
 ) -> None:
-    """Mine the hard negatives of DATA into a run folder.
+    r"""Mine the hard negatives of DATA into a run folder.
 
-    Every query gets its n negatives as long as the corpus holds enough that the rule allows: a query whose best --depth
-    passages are rejected is searched again below its ceiling. Kill it at any time: the same command continues.
+    Every query gets its n negatives as long as the corpus has enough that the policy allows: if too many of the --depth
+    best passages of a query are rejected, that query is searched again below its ceiling. You can stop the command at
+    any time; run it again to continue.
 
+    ```
     nvmine mine scifact --out run
 
-    nvmine mine scifact --teacher sentence-transformers/all-MiniLM-L6-v2 --method margin --margin 0.05 --out run
+    nvmine mine scifact --teacher sentence-transformers/all-MiniLM-L6-v2 \
+      --method margin --margin 0.05 --out run
 
-    nvmine mine pairs.parquet --query-column question --positive-column answer --sampling softmax --first 1 --out run
+    nvmine mine pairs.parquet --query-column question --positive-column answer \
+      --sampling softmax --first 1 --out run
+    ```
 
-    Several teachers make an ensemble, a cross-encoder scores their candidates anew.
+    Several teachers make an ensemble. A rescorer is a cross-encoder that scores their candidates again.
 
-    nvmine mine scifact --teacher intfloat/e5-large-v2 --teacher bm25 --how intra --duplicates replace --out both
+    ```
+    nvmine mine scifact --teacher intfloat/e5-large-v2 --teacher bm25 \
+      --how intra --duplicates replace --out both
 
-    nvmine mine scifact --rescorer cross-encoder/ms-marco-MiniLM-L6-v2 --method abs --max-score 0.1 --promote-above 0.9
-    --out run
+    nvmine mine scifact --rescorer cross-encoder/ms-marco-MiniLM-L6-v2 \
+      --method abs --max-score 0.1 --promote-above 0.9 --out run
+    ```
 
-    Who holds scores already gives --candidates, and gets a file of negatives. Options of the teacher, the search and
-    the data have no meaning then. With DATA too, the lists are a teacher's, and a run comes out.
+    If you already have scores, pass --candidates instead of DATA to get a file of negatives. The options of the
+    teacher, the search and the data then do not apply. With both, the ranked lists are a teacher of a run.
 
+    ```
     nvmine mine --candidates run.trec --qrels qrels.tsv --out negatives.parquet
+    ```
     """
     policy = Policy(**fields)
     if data is None:
@@ -172,82 +191,41 @@ def mine(
         return
     from nvmine.run import mine_dataset
     from nvmine.run.store.manifest import NAME, Manifest
-    from nvmine.teachers import CrossEncoderTeacher, RankedTeacher, VectorsTeacher, open_teachers
+    from nvmine.teachers.open import open_from_files, open_with_rescorer, teacher_names
 
     refuse(context, _RANKED_ONLY if candidates is None else ["qrels"], "DATA")
     devices = None if device is None else device.split(",")
-    from_files: dict[str, Teacher] = {}
-    if query_vectors is not None or passage_vectors is not None:
-        if query_vectors is None or passage_vectors is None:
-            raise DataError("--query-vectors and --passage-vectors belong together")
-        from_files["vectors"] = VectorsTeacher.open(
-            queries=query_vectors,
-            passages=passage_vectors,
-            similarity=similarity,  # type: ignore[arg-type] # checked there
-        )
-    if candidates is not None:
-        from_files["ranked"] = RankedTeacher.open(candidates, passage_column=passage_column, score_column=score_column)
-    else:
-        refuse(context, ["similarity"], "teachers other than vectors")
-    names = teacher or list(from_files) or ["bm25"]
+    from_files = open_from_files(
+        query_vectors=query_vectors,
+        passage_vectors=passage_vectors,
+        similarity=similarity,  # type: ignore[arg-type] # checked there
+        candidates=candidates,
+        passage_column=passage_column,
+        score_column=score_column,
+    )
+    names = teacher_names(teacher, from_files)
     if len(names) == 1:
         refuse(context, ["how", "duplicates"], "a single teacher")
-    for name in from_files:
-        if name not in names:
-            raise TeacherError(
-                f"its file is given, but it is none of the teachers; add --teacher {name}", argument="teacher"
-            )
-    model = {
-        "device": None if devices is None else devices[0],
-        "dtype": dtype,
-        "batch_tokens": batch_tokens,
-        "trust_remote_code": trust_remote_code,
-    }
-    scorer = None
-    if rescorer is not None:
-        scorer = CrossEncoderTeacher.load(rescorer, **_given(model))
-    # Who is made of a name here; random is of the policy's seed.
-    by_name = [name for name in names if name not in from_files and name != "random"]
-    if scorer is not None and set(by_name) <= {"bm25"}:
-        model = {}
-    elif "vectors" in names and set(by_name) <= {"bm25"}:
-        # The search is by their vectors, wherever nothing is encoded.
-        model["device"] = None
-    opened = iter(
-        open_teachers(
-            by_name,
-            revision=revision,
-            max_length=max_length,
-            pooling=pooling,
-            query_prompt=query_prompt,
-            passage_prompt=passage_prompt,
-            task=task,
-            task_template=task_template,
-            preset=preset,
-            method=bm25_method,
-            k1=k1,
-            b=b,
-            stemmer=stemmer,
-            stopwords=stopwords,
-            token_pattern=token_pattern,
-            **model,
-        )
+    opened = open_with_rescorer(
+        names,
+        from_files,
+        rescorer=rescorer,
+        seed=policy.seed,
+        device=None if devices is None else devices[0],
+        **teacher_options,
     )
     before = Manifest.load(out) if (out / NAME).exists() else None
-    tutors: list[str | Teacher] = [
-        name if name == "random" else from_files[name] if name in from_files else next(opened) for name in names
-    ]
     run = mine_dataset(
         data,
         out=out,
-        teacher=tutors,
+        teacher=opened.teachers,
         how=how,
         duplicates=duplicates,
         split=split,
         query_column=query_column,
         positive_column=positive_column,
         corpus=corpus,
-        rescorer=scorer,
+        rescorer=opened.rescorer,
         promote_above=promote_above,
         consistency=consistency,
         depth=depth,
@@ -255,16 +233,12 @@ def mine(
         nprobe=nprobe,
         ef_search=ef_search,
         memory=memory,
-        # On the CPU the core multiplies.
+        # On the CPU the core multiplies, not torch.
         device=None if devices == ["cpu"] else devices,
         threads=threads,
         policy=policy,
     )
     tell(run, out, "is finished already" if run.manifest == before else "is mined")
-
-
-def _given(options: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if value}
 
 
 def _mine_lists(candidates: Path, qrels: Path | None, *, out: Path, policy: Policy, **options: Any) -> None:
@@ -273,6 +247,6 @@ def _mine_lists(candidates: Path, qrels: Path | None, *, out: Path, policy: Poli
     mined = mine_ranked(candidates, qrels, out=out, policy=policy, **options)
     typer.echo(f"{out} is mined: {mined.negatives:,} negatives for {mined.queries:,} queries")
     if mined.short:
-        typer.echo(f"{mined.short:,} are short of {policy.n}: their lists hold no more that the rule allows")
+        typer.echo(f"{mined.short:,} have fewer than {policy.n}: their lists have no more that the policy allows")
     if mined.unranked:
-        typer.echo(f"{mined.unranked:,} queries of the qrels have no candidates, and are left out")
+        typer.echo(f"{mined.unranked:,} queries of the qrels have no candidates and are left out")
