@@ -16,7 +16,8 @@ import numpy as np
 
 import nvmine
 from nvmine.data import Vectors
-from nvmine.search import ExactSearch, FaissSearch, devices
+from nvmine.search import ExactSearch, FaissSearch
+from nvmine.search.torch import workers
 from nvmine.teachers import CrossEncoderTeacher, DenseTeacher
 
 MEMORY = 2 << 30
@@ -55,14 +56,14 @@ def check_search() -> None:
     between = time.perf_counter()
     for names in ([f"cuda:{number}" for number in range(count)] for count in {1, torch.cuda.device_count()}):
         for fused in (False, True):
-            devices.FUSED = fused
+            workers.FUSED = fused
             start_device = time.perf_counter()
             there = ExactSearch(queries, passages, memory=MEMORY, device=names).search(rows, 100)
             seconds = time.perf_counter() - start_device
             assert (here.ids == there.ids).all(), (names, fused)
             assert (here.scores == there.scores).all(), (names, fused)
             print(f"exact search, {names}, kernel {fused}: same bits; CPU {between - start:.2f} s, GPU {seconds:.2f} s")
-    devices.FUSED = False
+    workers.FUSED = False
 
 
 def check_embeddings() -> None:
@@ -77,7 +78,7 @@ def check_embeddings() -> None:
             options = {"similarity": similarity, "method": "margin", "min_score": -0.2, "depth": 20}
             here = nvmine.mine_embeddings(queries, corpus, positives, **options)
             for fused in (False, True):
-                devices.FUSED = fused
+                workers.FUSED = fused
                 start = time.perf_counter()
                 there = nvmine.mine_embeddings(queries, corpus.cuda(), positives, device="cuda", **options)
                 seconds = time.perf_counter() - start
@@ -86,7 +87,7 @@ def check_embeddings() -> None:
                 assert here.audit.total == there.audit.total, (dtype, fused)
                 assert (here.candidates.ids == there.candidates.ids).all(), (dtype, fused)
                 print(f"mine_embeddings, {dtype}, {similarity}, kernel {fused}: same bits; GPU {seconds:.2f} s")
-    devices.FUSED = False
+    workers.FUSED = False
 
 
 def check_encoding() -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 import nvmine
-from nvmine.search import devices
+from nvmine.search.torch import workers
 
 QUERIES_AT_ONCE, PASSAGES_AT_ONCE = 16384, 65536
 NEIGHBOURS = 50
@@ -94,7 +94,7 @@ def main() -> None:
     rows = [("bare product", product)]
     found = {}
     for name, fused in (("nvmine, torch", False), ("nvmine, Triton", True)):
-        devices.FUSED = fused
+        workers.FUSED = fused
         seconds, found[name] = timed(ours)
         rows.append((name, seconds))
     rows.append((f"matmul + topk({NEIGHBOURS})", timed(lambda: matmul_and_topk(queries, corpus))[0]))

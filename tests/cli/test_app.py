@@ -22,6 +22,7 @@ from nvmine.errors import DataError, NvmineError, PolicyError, RunError, Teacher
         (DataError("cannot be read", argument="data"), "DATA: cannot be read"),
         (TeacherError("is unknown", argument="method"), "--bm25-method: is unknown"),
         (PolicyError("is unknown", argument="method"), "--method: is unknown"),
+        (TeacherError("is not a key", argument="api_key"), "--api-key-env: is not a key"),
     ],
 )
 def test_an_argument_becomes_its_option(error: NvmineError, text: str) -> None:

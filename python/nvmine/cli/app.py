@@ -24,7 +24,10 @@ app = typer.Typer(
 )
 
 # Arguments of the library that have an option of another name, by the kind of error.
-_OTHER_NAMES: dict[tuple[type[NvmineError], str], str] = {(TeacherError, "method"): "--bm25-method"}
+_OTHER_NAMES: dict[tuple[type[NvmineError], str], str] = {
+    (TeacherError, "method"): "--bm25-method",
+    (TeacherError, "api_key"): "--api-key-env",
+}
 
 _REPLACED = re.compile(
     r"""
