@@ -327,7 +327,7 @@ def test_the_console_script_runs_the_same() -> None:
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, nvmine.__version__, "")
 
 
-def test_an_interrupt_ends_the_process_with_exit_code_130_and_no_traceback(
+def test_an_interrupt_ends_the_process_with_exit_code_130_and_says_how_to_go_on(
     pairs: Path, tmp_path: Path, nvmine_command: Command
 ) -> None:
     """A real signal, sent when the first of the judge's questions arrives; none is ever answered."""
@@ -360,5 +360,6 @@ def test_an_interrupt_ends_the_process_with_exit_code_130_and_no_traceback(
         finally:
             started[0].kill()
     assert started[0].returncode == 130
+    assert stderr.splitlines()[-1].startswith("nvmine: interrupted; run the same command again")
     assert "Traceback" not in stderr
     assert server.asked

@@ -37,6 +37,7 @@ def test_an_argument_becomes_its_option(error: NvmineError, text: str) -> None:
         ("choose n=8.", "choose --n 8."),
         ("choose max_score=0.5, or none", "choose --max-score 0.5, or none"),
         ("judge it with known= this one", "judge it with --known this one"),
+        ("pass trust_remote_code=True to run it", "pass --trust-remote-code to run it"),
         (
             "query_vectors= and passage_vectors= belong together",
             "--query-vectors and --passage-vectors belong together",

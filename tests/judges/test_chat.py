@@ -262,7 +262,7 @@ def test_the_description_holds_all_that_changes_verdicts_and_nothing_else() -> N
         ({"retries": -1}, "'retries': must be finite and at least 0, not -1"),
         ({"backoff": float("nan")}, "'backoff': must be finite and at least 0, not nan"),
         ({"price_in": -1}, "'price_in': must be finite and at least 0, not -1"),
-        ({"max_cost": 1.0}, "'max_cost': needs price_in and price_out"),
+        ({"max_cost": 1.0}, "'max_cost': needs the prices of a million tokens; use price_in= and price_out="),
         ({"max_cost": -1.0, "price_in": 1.0}, "'max_cost': must be finite and at least 0, not -1.0"),
         ({"max_questions": -1}, "'max_questions': must be finite and at least 0, not -1"),
         ({"extra_body": {"seed": {1}}}, "'extra_body': is not JSON"),

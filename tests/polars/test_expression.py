@@ -269,9 +269,7 @@ def test_lists_from_a_group_by_are_mined() -> None:
 def test_policies_that_an_expression_cannot_apply_are_refused() -> None:
     with pytest.raises(PolicyError, match="explode pos_scores"):
         nvmine.polars.mine("scores", "pos_scores", anchor="each")
-    with pytest.raises(
-        PolicyError, match=r"near_duplicate.*use nvmine.mine with passage_texts, or nvmine.mine_dataset"
-    ):
+    with pytest.raises(PolicyError, match=r"near_duplicate.*mine the texts themselves with nvmine.mine_dataset"):
         nvmine.polars.mine("scores", "pos_scores", near_duplicate=0.8)
     with pytest.raises(PolicyError, match=r"'uniform' needs a key for each query, .*; pass query_ids"):
         nvmine.polars.mine("scores", "pos_scores", sampling="uniform")

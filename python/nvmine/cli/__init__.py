@@ -19,6 +19,8 @@ from nvmine.cli import mine, filter as filter_, ensemble, judge, jaccard, audit,
 
 __all__ = ["app", "audit", "demo", "ensemble", "filter_", "in_options", "jaccard", "judge", "main", "mine"]
 
+_INTERRUPTED = 130
+
 
 def main() -> None:
     """Runs the command line; an error of nvmine ends it with one line and exit code 2."""
@@ -30,8 +32,9 @@ def main() -> None:
     except NvmineError as error:
         typer.echo(f"nvmine: {type(error).__name__}: {in_options(error)}", err=True)
         sys.exit(2)
-    except KeyboardInterrupt:
-        typer.echo(
-            "nvmine: interrupted; run the same command again to start over or to continue a run folder", err=True
-        )
-        sys.exit(130)
+    except SystemExit as ended:
+        # typer turns an interrupt into this exit code, without a word.
+        if ended.code == _INTERRUPTED:
+            message = "interrupted; run the same command again to start over or to continue a run folder"
+            typer.echo(f"nvmine: {message}", err=True)
+        raise

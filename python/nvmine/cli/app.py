@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -47,7 +47,12 @@ def in_options(error: NvmineError) -> str:
     ``argument 'passage_column'`` becomes ``--passage-column``, and advice such as ``on_missing='skip'`` becomes
     ``--on-missing skip``. Quoted text, paths and names that are no options stay as they are.
     """
-    options = _options()
+    parameters = _parameters()
+    options = {
+        name: next((option for option in parameter.opts if option.startswith("--")), name.upper())
+        for name, parameter in parameters.items()
+    }
+    flags = {name for name, parameter in parameters.items() if getattr(parameter, "is_flag", False)}
 
     def shown(name: str) -> str | None:
         return _OTHER_NAMES.get((type(error), name), options.get(name))
@@ -56,7 +61,8 @@ def in_options(error: NvmineError) -> str:
         name = None if match["name"] is None else shown(match["name"])
         if name is None:
             return match[0]
-        return " ".join(filter(None, [name, match["quoted"] or match["bare"]]))
+        value = match["quoted"] or match["bare"]
+        return name if match["name"] in flags and value == "True" else " ".join(filter(None, [name, value]))
 
     text = str(error)
     place = text.removesuffix(error.message)
@@ -65,14 +71,10 @@ def in_options(error: NvmineError) -> str:
     return place + _REPLACED.sub(replaced, error.message)
 
 
-def _options() -> dict[str, str]:
-    """Returns how each parameter of any command is written on the command line."""
+def _parameters() -> dict[str, Any]:
+    """Returns the parameters of all commands by name."""
     commands = typer.main.get_command(app).commands.values()  # type: ignore[attr-defined]
-    return {
-        parameter.name: next((name for name in parameter.opts if name.startswith("--")), parameter.name.upper())
-        for command in commands
-        for parameter in command.params
-    }
+    return {parameter.name: parameter for command in commands for parameter in command.params}
 
 
 def tell(run: Run, out: Path, state: str) -> None:

@@ -120,7 +120,9 @@ class ChatJudge:
             if value is not None and not (math.isfinite(value) and value >= least):
                 raise TeacherError(f"must be finite and at least {least}, not {value}", argument=option)
         if max_cost is not None and not price_in + price_out:
-            raise TeacherError("needs price_in and price_out, the prices of a million tokens", argument="max_cost")
+            raise TeacherError(
+                "needs the prices of a million tokens; use price_in= and price_out=", argument="max_cost"
+            )
         self._endpoint = ChatEndpoint(base_url, api_key=api_key, api_key_env=api_key_env, timeout=timeout)
         self._prompt = Prompt(prompt, max_chars)
         self._model, self._temperature, self._max_tokens = model, temperature, max_tokens

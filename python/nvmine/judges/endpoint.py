@@ -137,7 +137,9 @@ class ChatEndpoint:
 
 def _completions_url(library: Any, base_url: str) -> str:
     if "@" in base_url:
-        raise TeacherError("must not contain credentials; use api_key or its environment variable", argument="base_url")
+        raise TeacherError(
+            "must not contain credentials; use api_key= or its environment variable", argument="base_url"
+        )
     try:
         url = library.URL(base_url)
     except library.InvalidURL:

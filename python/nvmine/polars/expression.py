@@ -128,7 +128,7 @@ def refuse_texts(policy: Policy) -> None:
     """
     if policy.near_duplicate is not None:
         raise PolicyError(
-            "compares texts, but there are only scores here; use nvmine.mine with passage_texts, or "
-            "nvmine.mine_dataset",
+            "compares texts, but there are only scores here; mine the texts themselves with nvmine.mine_dataset, "
+            "which is `nvmine mine DATA`, or give nvmine.mine the texts of the passages",
             argument="near_duplicate",
         )

@@ -81,7 +81,10 @@ def filter_run(
     """
     source = Run.of(run)
     if source.is_ensemble:
-        raise RunError("is an ensemble; filter its members(), and combine them again", path=source.path)
+        raise RunError(
+            "is an ensemble; filter its members, the runs in its folder teachers/, and combine them again",
+            path=source.path,
+        )
     if source.is_judged:
         message = "was judged; filter the run that it was made from, and judge the new run with known= this one"
         raise RunError(message, path=source.path)

@@ -108,8 +108,9 @@ class Bm25Teacher:
         )
         if not tokens.vocab:
             raise TeacherError(
-                f"none of {len(passages)} passages contains a term: all words are stopwords, or token_pattern, which"
-                " ignores single characters by default, finds no words; check the texts and these settings"
+                f"none of {len(passages)} passages contains a term: all words are stop words, or the pattern of a word,"
+                " which by default leaves out single characters, finds none; check the texts, stopwords= and"
+                " token_pattern="
             )
         retriever = self._retriever()
         retriever.index(tokens, create_empty_token=False, show_progress=False)

@@ -139,7 +139,7 @@ class DenseTeacher:
         """
         check_options(dtype=dtype, max_length=max_length, batch_tokens=batch_tokens)
         if query_prompt is not None and (task is not None or task_template is not None):
-            raise TeacherError("is the whole prompt; leave out task and task_template", argument="query_prompt")
+            raise TeacherError("is the whole prompt; leave out task= and task_template=", argument="query_prompt")
         chosen = None if preset is None else preset_named(preset)
         library = require("sentence_transformers", extra="dense")
         checkpoint = find_checkpoint(name, revision=revision, trust_remote_code=trust_remote_code)

@@ -359,9 +359,9 @@ def test_a_task_comes_before_the_models_own_prompt(save: Save) -> None:
         ({"preset": "e6"}, r"'preset': must be one of e5, .*, dot, none, not 'e6'$"),
         (
             {"task": TASK, "query_prompt": "query: "},
-            "'query_prompt': is the whole prompt; leave out task and task_template",
+            "'query_prompt': is the whole prompt; leave out task= and task_template=",
         ),
-        ({"task_template": "{task}: ", "query_prompt": ""}, "'query_prompt': .* leave out task and task_template"),
+        ({"task_template": "{task}: ", "query_prompt": ""}, "'query_prompt': .* leave out task= and task_template="),
         ({"task": TASK, "task_template": "query: "}, r"'task_template': must contain \{task\}, but is 'query: '"),
         ({"task": ""}, "'task': is empty"),
         ({"task_template": "{task}: "}, "'task': is empty, and the model has no task of its own"),

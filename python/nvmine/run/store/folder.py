@@ -65,7 +65,10 @@ class Run:
             The run is an ensemble: each of its members has a policy.
         """
         if self.is_ensemble:
-            raise RunError("is an ensemble, which has no policy of its own; see its members()", path=self.path)
+            raise RunError(
+                "is an ensemble and has no policy of its own; ask its members, the runs in its folder teachers/",
+                path=self.path,
+            )
         return Policy.from_dict(self.manifest.policy)
 
     @property
@@ -92,7 +95,7 @@ class Run:
         search = self.manifest.search
         is_rescored = any(each.rescorer is not None for each in search.members or (search,))
         if is_rescored or (self.is_ensemble and self.is_judged):
-            return "their kept candidates hold no more that the rule allows; a greater depth may"
+            return "their kept candidates hold no more that the rule allows; a greater depth may help"
         return "the corpus holds no more that the rule allows"
 
     @property
