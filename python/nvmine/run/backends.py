@@ -47,7 +47,7 @@ _log = logging.getLogger("nvmine")
 
 @dataclass(frozen=True, slots=True)
 class SearchOptions:
-    """What a search may use: bytes of memory, torch devices to multiply on, and threads of the core."""
+    """The resources of a search: bytes of memory, torch devices to multiply on, and threads of the core."""
 
     memory: int
     device: str | Sequence[str] | None = None
@@ -55,7 +55,7 @@ class SearchOptions:
 
 
 class StoreJob(NamedTuple):
-    """What is to be stored of a teacher, and where; several devices share the encoding."""
+    """A teacher to store, for a data set, in a workspace; several devices share the encoding."""
 
     workspace: Workspace
     teacher: Any
@@ -65,7 +65,7 @@ class StoreJob(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """What a run has stored, the texts that it is about, and how to search."""
+    """A run with its stored files and texts, and the options of a search in it."""
 
     root: Path
     manifest: Manifest

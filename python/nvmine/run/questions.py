@@ -28,7 +28,7 @@ class JudgeSession:
     Parameters
     ----------
     judge
-        Who is asked.
+        The judge to ask.
     dataset
         The texts and the positives.
     workspace

@@ -1,4 +1,4 @@
-"""The candidates of some queries as one value: read from the run, searched deeper, mined, written."""
+"""The candidates of some queries as one value, which can be searched deeper, mined, stored and read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of queries and passages besides their vectors: whose positives are whose, and which texts are equal."""
+"""The labels of a data set: the positives of each query, and which texts are equal."""
 
 from __future__ import annotations
 

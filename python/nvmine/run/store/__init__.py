@@ -1,1 +1,1 @@
-"""What is on the disk of a run folder, and nothing else."""
+"""The files of a run folder: how they are written, recorded and read, and nothing else."""

@@ -17,7 +17,7 @@ MEMBERS, VERDICTS = "teachers", "verdicts.parquet"
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A finished run: what was mined, from what, and how.
+    """A finished run: its data, its candidates and its negatives.
 
     Parameters
     ----------

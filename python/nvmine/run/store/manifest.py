@@ -114,7 +114,7 @@ class Manifest:
         Raises
         ------
         RunError
-            There is none, it is damaged, or it has another version of the format.
+            The folder holds no manifest, or it is damaged or has another format version.
         """
         path = root / NAME
         try:

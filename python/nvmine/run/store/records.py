@@ -1,4 +1,4 @@
-"""What the manifest says of the teacher and the search, as typed values."""
+"""The teacher and the search of a run, as typed values of the manifest."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class TeacherRecord:
-    """What a teacher said of itself, or of which teachers an ensemble consists.
+    """The description of a teacher, or of the teachers of an ensemble.
 
     Parameters
     ----------
     described
-        Everything that changes the scores, ready for JSON: what the teacher's ``describe()`` returned.
+        Everything that changes the scores, ready for JSON, as the teacher's ``describe()`` returned it.
     """
 
     described: dict[str, Any]
@@ -38,7 +38,7 @@ class TeacherRecord:
 
     @property
     def name(self) -> str:
-        """What people call the teacher."""
+        """The name that people call the teacher by."""
         return str(self.described.get("name") or self.kind)
 
     @property
@@ -57,7 +57,7 @@ class TeacherRecord:
         return [TeacherRecord(member) for member in self.described.get("members", ())]
 
     def identity(self) -> dict[str, Any]:
-        """What the teacher is, without names."""
+        """Returns everything that decides the scores, without names."""
         identity = unnamed(self.described)
         if self.members:
             identity["members"] = [unnamed(member.described) for member in self.members]
@@ -66,28 +66,28 @@ class TeacherRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchRecord:
-    """How the candidates were found, and what became of labels that were not taken at their word.
+    """How the candidates were found, and how labels were checked.
 
     Parameters
     ----------
     members
-        The searches of an ensemble's members, which has none of its own.
+        The searches of an ensemble's members; an ensemble has no search of its own.
     index
         ``exact``, a factory string of FAISS, or ``saved``.
     index_digests
         The digests of saved indexes.
     nprobe, ef_search
-        How broadly an index was searched.
+        How broadly the index was searched.
     depth
         Candidates kept for each query; 0 for an ensemble.
     rescorer
-        What scored the candidates anew.
+        The description of the rescorer.
     consistency, promote_above
         See :class:`nvmine.run.candidates.search.RelabelRules`.
     judge
-        Who judged the negatives.
+        The description of the judge.
     on_relevant
-        What became of passages that the judge found relevant.
+        What happened to passages that the judge found relevant: ``drop`` or ``relabel``.
     """
 
     members: tuple[SearchRecord, ...] = ()
@@ -115,7 +115,7 @@ class SearchRecord:
         return cls(**{**described, "members": members})
 
     def described(self) -> dict[str, Any]:
-        """What is known, ready for JSON."""
+        """Returns the fields that are set, ready for JSON."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         values["members"] = [member.described() for member in self.members]
         # An ensemble has no search of its own, and only an ensemble has members.
@@ -123,7 +123,7 @@ class SearchRecord:
         return {name: value for name, value in values.items() if value is not None}
 
     def identity(self) -> dict[str, Any]:
-        """What decides the candidates, without names."""
+        """Returns everything that decides the candidates, without names."""
         identity = self.described()
         for name in ("judge", "rescorer"):
             if name in identity:
