@@ -14,8 +14,8 @@ __all__ = [
     "jaccard",
     "jaccard_matrix",
     "mine",
-    "reach",
     "read_arrow",
+    "score_error",
     "score_pairs",
     "shingles",
 ]
@@ -68,7 +68,7 @@ class Best:
         kept: int = 0,
     ) -> Best: ...
     def zones(
-        self, /, reach: npt.NDArray[np.float64], *, kept: bool = False
+        self, /, score_errors: npt.NDArray[np.float64], *, kept: bool = False
     ) -> tuple[_Zone, _Zone, _Zone, _Zone, _Zone, npt.NDArray[np.int64]]: ...
     def update_listed(
         self,
@@ -110,7 +110,7 @@ class Best:
     def finish_kept(self, /) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]: ...
     def outside(self, /) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]: ...
 
-def reach(
+def score_error(
     dimension: int, input_roundoff: float, norms: npt.NDArray[np.float64], longest: float
 ) -> npt.NDArray[np.float64]: ...
 def score_pairs(

@@ -14,7 +14,7 @@ and Flood 2014), in which every bit of the input affects every bit of the output
     h = m(m(m(seed + STEP) ^ (key(query) + STEP)) ^ (key(passage) + STEP))
     score = (2 * (h >> 41) + 1) / 2**24
 
-The core draws samples in the same way (``sample.rs``). The scores are the 2**23 odd multiples of 2**-24: all lie
+The core draws samples in the same way (``rule/sample.rs``). The scores are the 2**23 odd multiples of 2**-24: all lie
 between 0 and 1, exclusive, and are exact in float32.
 """
 

@@ -24,7 +24,7 @@ mod _core {
     #[pymodule_export]
     use crate::api::mine::mine;
     #[pymodule_export]
-    use crate::api::search::{PyBest, reach, score_pairs};
+    use crate::api::search::{PyBest, score_error, score_pairs};
     #[pymodule_export]
     use crate::api::shingles::shingles;
     #[pymodule_export]

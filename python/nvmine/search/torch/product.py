@@ -139,7 +139,7 @@ class Product:
     def score_error(self, queries: Factor, passages: Factor) -> Float64Array:
         """Returns how far the product's scores can lie from the reported ones, one bound per query."""
         longest = float(passages.norms.max(initial=0))
-        return _core.reach(self._dimension, self._roundoff, queries.norms, longest)
+        return _core.score_error(self._dimension, self._roundoff, queries.norms, longest)
 
     def _lost(self, *, rounds: bool) -> float:
         """Returns the relative error of the product; `rounds` says whether the vectors are rounded to its type."""

@@ -1,4 +1,4 @@
-//! `_core.Best`, `_core.score_pairs` and `_core.reach`: exact search over blocks of passages.
+//! `_core.Best`, `_core.score_pairs` and `_core.score_error`: exact search over blocks of passages.
 
 use crate::arrays::{RowLayout, elements};
 use crate::errors::Failure;
@@ -56,19 +56,19 @@ impl PyBest {
         Ok(Self { queries, depth, kept, found: Mutex::new(nvmine_core::Best::new(target)) })
     }
 
-    /// Returns what scores mean that differ from the reported ones by at most `reach`, one value per query.
+    /// Returns what scores mean that differ from the reported ones by at most `score_errors`, one value per query.
     ///
     /// The six arrays have a value per query: ceiling, floor, low, `low_end`, certain, and enough. With `kept` they
     /// apply to the list without bounds.
-    #[pyo3(signature = (reach, *, kept = false))]
+    #[pyo3(signature = (score_errors, *, kept = false))]
     fn zones<'py>(
         &self,
         py: Python<'py>,
-        reach: PyReadonlyArray1<'_, f64>,
+        score_errors: PyReadonlyArray1<'_, f64>,
         kept: bool,
     ) -> Result<ZoneArrays<'py>, Failure> {
-        let reach = elements("reach", &reach)?;
-        let zones = py.detach(|| self.lock().zones(which(kept), reach))?;
+        let score_errors = elements("score_errors", &score_errors)?;
+        let zones = py.detach(|| self.lock().zones(which(kept), score_errors))?;
         let [ceiling, floor, low, low_end, certain] =
             [zones.high_above, zones.best_from, zones.low_below, zones.low_until, zones.inside_below]
                 .map(|zone| zone.into_pyarray(py));
@@ -244,7 +244,7 @@ pub(crate) fn score_pairs<'py>(
 ///
 /// `norms` holds the norm of each query, and `longest` is the largest norm of a passage.
 #[pyfunction]
-pub(crate) fn reach<'py>(
+pub(crate) fn score_error<'py>(
     py: Python<'py>,
     dimension: usize,
     input_roundoff: f64,
