@@ -1,4 +1,4 @@
-"""The account of every candidate: emitted, or rejected for exactly one reason.
+"""The audit: every candidate is either emitted as a negative or rejected for exactly one reason.
 
 ``candidates = emitted + sum of rejected`` holds for each row and in total; :meth:`Audit.check` proves it.
 """
@@ -14,13 +14,20 @@ from nvmine import _core
 from nvmine.errors import InternalError, PolicyError
 
 REASONS: tuple[str, ...] = tuple(_core.REASONS)
-"""The reasons for a rejection, in the order of the rule:
+"""The reasons for a rejection, in the order in which the rule applies them:
 
-``padding`` (a sentinel id), ``not_finite`` (a NaN or infinite score), ``positive`` (a positive, one with the same text,
-or the query itself), ``duplicate`` (the same passage again), ``no_anchor`` (the query has no positive and is skipped),
-``ceiling`` and ``floor`` (the score), ``near_duplicate`` (too similar to a positive, the query or a better survivor),
-``shifted`` (one of the first `shift`), ``beyond_pool`` (past `pool`),
-``not_sampled`` (a survivor that was not picked), ``dropped`` (picked, but the query was short and dropped).
+- ``padding``: the id is a sentinel.
+- ``not_finite``: the score is NaN or infinite.
+- ``positive``: the passage is a positive, has the same text as one, or is the query itself.
+- ``duplicate``: the same passage occurs again.
+- ``no_anchor``: the query has no positive and is skipped.
+- ``ceiling``: the score is at or above the ceiling.
+- ``floor``: the score is below the floor.
+- ``near_duplicate``: the text is too similar to a positive, to the query or to a better survivor.
+- ``shifted``: one of the first `shift` survivors.
+- ``beyond_pool``: a survivor after the first `pool`.
+- ``not_sampled``: a survivor that was not picked.
+- ``dropped``: a survivor that was picked, but its query was short and dropped.
 """
 
 Int64Array = npt.NDArray[np.int64]
@@ -28,17 +35,17 @@ Int64Array = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Audit:
-    """What became of the candidates of R rows.
+    """Counts what became of the candidates of R rows.
 
     Parameters
     ----------
     candidates
-        int64 of shape (R,): how many there were.
+        int64 of shape (R,): number of candidates of each row.
     emitted
-        int64 of shape (R,): how many became negatives.
+        int64 of shape (R,): number of candidates that became negatives.
     rejected
-        int64 of shape (R, len(REASONS)): how many were rejected, a column a reason; None where only their number was
-        counted (``mine(..., counts="total")``), which is `candidates` - `emitted`.
+        int64 of shape (R, len(REASONS)): number of rejected candidates, one column for each reason. None if they were
+        not counted by reason (``mine(..., counts="total")``); their number is `candidates` - `emitted`.
 
     Examples
     --------
@@ -53,7 +60,10 @@ class Audit:
 
     @property
     def total(self) -> dict[str, int]:
-        """Candidates, emitted, and the rejected, by reason where there are any, over all rows."""
+        """The counts summed over all rows: `candidates`, `emitted`, and each reason that rejected any candidate.
+
+        Without counts by reason, the single key `rejected` takes the place of the reasons.
+        """
         total = {"candidates": int(self.candidates.sum()), "emitted": int(self.emitted.sum())}
         if self.rejected is None:
             return total | {"rejected": total["candidates"] - total["emitted"]}
@@ -62,42 +72,46 @@ class Audit:
 
     @property
     def by_reason(self) -> dict[str, Int64Array]:
-        """Rejected candidates of every row, int64 of shape (R,), for each reason.
+        """The number of rejected candidates of every row, int64 of shape (R,), for each reason.
 
         Raises
         ------
         PolicyError
-            Only their number was counted.
+            Rejected candidates were not counted by reason.
         """
         if self.rejected is None:
-            raise PolicyError("the candidates were only counted; mine with counts='reasons'", argument="counts")
+            raise PolicyError(
+                "rejected candidates were not counted by reason; mine with counts='reasons'", argument="counts"
+            )
         return {reason: self.rejected[:, column] for column, reason in enumerate(REASONS)}
 
     @property
     def survivors(self) -> Int64Array:
-        """How many candidates of each row passed every filter, picked or not; int64 of shape (R,).
+        """The number of candidates of each row that passed every filter, picked or not: int64 of shape (R,).
 
         Raises
         ------
         PolicyError
-            Only the number of rejected candidates was counted.
+            Rejected candidates were not counted by reason.
         """
         by_reason = self.by_reason
         unpicked = (by_reason[reason] for reason in ("shifted", "beyond_pool", "not_sampled", "dropped"))
         return sum(unpicked, self.emitted)
 
     def check(self) -> None:
-        """Proves the conservation law for every row.
+        """Proves that every candidate of every row is counted exactly once.
 
         Raises
         ------
         InternalError
-            It does not hold; the message names the first row.
+            The counts do not add up; the message names the first such row.
         """
         rejected = self.candidates - self.emitted if self.rejected is None else self.rejected.sum(axis=1)
         broken = np.flatnonzero((self.candidates != self.emitted + rejected) | (rejected < 0))
         if broken.size:
-            raise InternalError("candidates are neither emitted nor rejected; please report this", row=int(broken[0]))
+            raise InternalError(
+                "the counts of emitted and rejected candidates do not add up; please report this", row=int(broken[0])
+            )
 
     def __str__(self) -> str:
         total = self.total

@@ -1,8 +1,8 @@
-"""What can go wrong, one class a kind.
+"""Exceptions: one class for each kind of error.
 
-Every class is an :class:`NvmineError` and also the builtin that fits, so ``except ValueError`` keeps working. A message
-names what is wrong, where, what was expected and what to do; the place is also held in attributes, so that programs
-need not parse the text.
+Every class derives from :class:`NvmineError` and from the builtin exception that fits, so ``except ValueError`` keeps
+working. A message says what is wrong, where, what was expected and what to do. The place is available as attributes
+too, so programs need not parse the text.
 """
 
 from __future__ import annotations
@@ -11,29 +11,39 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-# Text from a file may hold terminal control codes or be megabytes long; a message shows neither.
+# Text from a file may contain terminal control codes or be megabytes long. A message must show neither.
 _LONGEST_QUOTE = 200
 
 
 class NvmineError(Exception):
-    """Anything that nvmine refuses, with the place where it was found.
+    """Base class of all errors that nvmine raises.
+
+    The text starts with the place of the error, in the order of the parameters below.
 
     Parameters
     ----------
     message
-        One sentence or two: what is wrong, what was expected, what to do.
+        One or two sentences: what is wrong, what was expected, what to do.
     path
-        The file or folder concerned. Named first in the text.
+        File or folder of the error.
     line
         1-based line of a text file.
     column
         Name of a column, key or field in a file or table.
     argument
-        Name of the argument to change, or of the field of a policy; the command line names its option.
+        Name of the argument to change, or of the policy field. The command line shows the option instead.
     row
         0-based row of a table or array.
     query
-        The query's id or key.
+        Id or key of the query.
+
+    Examples
+    --------
+    >>> error = NvmineError("expected a number, found 'x'", path="scores.jsonl", line=3, column="score")
+    >>> print(error)
+    scores.jsonl:3, column 'score': expected a number, found 'x'
+    >>> error.line
+    3
     """
 
     code: ClassVar[str] = "error"
@@ -63,7 +73,7 @@ class NvmineError(Exception):
         if query is not None:
             where.append(f"query {quote(str(query))}")
         super().__init__(f"{', '.join(where)}: {message}" if where else message)
-        # After the builtin's own initialisation: ImportError has a path too, and would clear it.
+        # ImportError has an attribute `path` too, which its initialisation clears. So these are set after it.
         self.message = message
         self.path = None if path is None else str(path)
         self.line = line
@@ -73,98 +83,98 @@ class NvmineError(Exception):
         self.query = query
 
     def __reduce__(self) -> tuple[object, ...]:
-        # Keyword-only arguments do not survive the default pickling of exceptions.
+        # The default pickling of exceptions loses keyword-only arguments.
         return partial(type(self), self.message, **self.place), ()
 
     @property
     def place(self) -> dict[str, Any]:
-        """Where the error was found, as the keywords of this class."""
+        """The place of the error, as keyword arguments of this class; None for the parts that are unknown."""
         return {name: getattr(self, name) for name in ("path", "line", "column", "argument", "row", "query")}
 
     def at(self, **place: Any) -> Self:
-        """Returns the same error with another place; what is not given stays as it is."""
+        """Returns a copy of the error with these parts of its place replaced."""
         return type(self)(self.message, **(self.place | place))
 
 
 def quote(text: str) -> str:
-    """``text`` in quotes, control characters escaped, cut at 200 characters."""
+    """Returns the text in quotes, with control characters escaped and cut at 200 characters."""
     shown = text if len(text) <= _LONGEST_QUOTE else text[: _LONGEST_QUOTE - 1] + "…"
     return repr(shown)
 
 
 def reason(error: Exception) -> str:
-    """Give the kind and first line of another library's error, fit for one of ours."""
+    """Returns the type and the first line of another library's error, for use in a message."""
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
 class PolicyError(NvmineError, ValueError):
-    """A policy field is unknown, of the wrong type or out of range."""
+    """A policy field or another option is unknown, of the wrong type or out of range."""
 
     code = "policy"
 
 
 class ShapeError(NvmineError, ValueError):
-    """Arrays do not fit each other."""
+    """An array has the wrong shape, or its shape does not fit that of another array."""
 
     code = "shape"
 
 
 class DtypeError(NvmineError, TypeError):
-    """An array or value has a type that cannot be mined."""
+    """An array or a value has an unsupported type."""
 
     code = "dtype"
 
 
 class ScoreError(NvmineError, ValueError):
-    """A positive score is missing, NaN or infinite."""
+    """A query has no positive score, or one that is NaN or infinite."""
 
     code = "score"
 
 
 class IdError(NvmineError, ValueError):
-    """An id lies outside the passages it should name."""
+    """An id lies outside the range of the passages."""
 
     code = "id"
 
 
 class ShortError(NvmineError, ValueError):
-    """A query got fewer than n negatives, under ``on_short="raise"``."""
+    """A query got fewer than `n` negatives, with ``on_short="raise"``."""
 
     code = "short"
 
 
 class DataError(NvmineError, ValueError):
-    """A data set cannot be read, or contradicts itself."""
+    """A data set cannot be read, or is inconsistent."""
 
     code = "data"
 
 
 class TeacherError(NvmineError, RuntimeError):
-    """A teacher cannot be loaded, or gave something unusable."""
+    """A teacher cannot be loaded, or returned unusable results."""
 
     code = "teacher"
 
 
 class SearchError(NvmineError, ValueError):
-    """A search cannot be run as asked."""
+    """A search cannot run with these vectors or options."""
 
     code = "search"
 
 
 class RunError(NvmineError, RuntimeError):
-    """A run folder is missing, damaged, in use, or of something else."""
+    """A run folder is missing, damaged or in use, or was made with other data or settings."""
 
     code = "run"
 
 
 class MissingExtraError(NvmineError, ImportError):
-    """An optional dependency is not installed; the message names the command that installs it."""
+    """An optional dependency is not installed; the message contains the command that installs it."""
 
     code = "extra"
 
 
 class InternalError(NvmineError, RuntimeError):
-    """A bug in nvmine; please report it with the message."""
+    """nvmine has a bug; please report it with the message."""
 
     code = "internal"

@@ -1,9 +1,9 @@
 """The policy: the whole mining rule as one immutable, validated value.
 
-Every entry point takes the same policy, either whole or as its fields. The defaults are the best setting that
-NV-Retriever found (arXiv 2407.15831v2, Table 3). Use ``method="margin"`` for a teacher whose scores keep one scale,
-``"perc"`` (the default) when positives differ in scale, ``"abs"`` for calibrated scores; ``"naive"`` and ``"shift"``
-look at no score and are there for comparison.
+Every entry point takes the same policy, either as one value or as keyword arguments. The defaults are the best setting
+of NV-Retriever (arXiv 2407.15831v2, Table 3). Use ``method="perc"`` (the default) if the scores of positives differ in
+scale, ``"margin"`` if the teacher's scores keep one scale, and ``"abs"`` if they are calibrated. ``"naive"`` and
+``"shift"`` ignore the scores; use them for comparison.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _OPTIONAL_NUMBERS = ("max_score", "min_score", "near_duplicate")
 
 
 class PolicyFields(TypedDict, total=False):
-    """The fields of a policy as keyword arguments."""
+    """The fields of a :class:`Policy`, as keyword arguments."""
 
     method: Method
     percentage: float
@@ -59,58 +59,61 @@ class PolicyFields(TypedDict, total=False):
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """Which candidates are negatives, and which of those are picked.
+    """Decides which candidates can be negatives, and which of those are picked.
 
     Parameters
     ----------
     method
-        How the ceiling follows from the anchor `a`; a negative's score is strictly below it. ``naive`` and ``shift``:
-        none; ``abs``: `max_score`; ``margin``: ``a - margin``; ``perc``: ``a - (1 - percentage) * |a|``, which lies
-        below `a` for a negative anchor too.
+        How the ceiling follows from the anchor `a`: ``naive`` and ``shift`` set no ceiling, ``abs`` sets `max_score`,
+        ``margin`` sets ``a - margin``, and ``perc`` sets ``a - (1 - percentage) * |a|``, which is below `a` for a
+        negative anchor too. The score of a negative is strictly below the ceiling.
     percentage
-        For ``perc``; a share in [0, 2], the paper's best is 0.95.
+        Share for ``perc``, in [0, 2]. The paper's best is 0.95.
     margin
-        For ``margin``; any finite number.
+        Margin for ``margin``, any finite number.
     max_score, min_score
-        Exclusive upper and inclusive lower bound, with any method. None: no bound, except 0.7 for ``abs``.
+        Exclusive upper and inclusive lower bound on the scores of negatives, for any method. None: no bound, except
+        that `max_score` is 0.7 for ``abs``.
     near_duplicate
-        A share in (0, 1]: survivors are gone through best first, and one is rejected whose word shingles have a Jaccard
-        similarity of this or more with those of a positive, of the query's own text or of a better survivor that was
-        kept. They are looked at until `shift` and `pool` are full (`shift` and `n` for ``top``); later ones are counted
-        as ever, without being compared. A text without words is near nothing. None: nothing is compared.
+        Jaccard similarity of word shingles, in (0, 1], from which a survivor is rejected as a near-duplicate of a
+        positive, of the query's own text, or of a better survivor that was kept. Survivors are compared best first,
+        until `shift` and `pool` are full (`shift` and `n` for ``sampling="top"``). Later ones are counted without a
+        comparison. A text without words is similar to no text. None: texts are not compared.
     shift
-        Survivors left out at the top. None: 10 for ``method="shift"``, else 0.
+        Number of best survivors to skip. None: 10 for ``method="shift"``, else 0.
     pool
-        Survivors, after `shift`, that picks are made from; at least `n`, or ``"all"``. None: all for
-        ``sampling="top"``, else 10.
+        Number of survivors after `shift` to pick from, at least `n`, or ``"all"``. None: all for ``sampling="top"``;
+        for the other samplers 10, or `n` if that is larger.
     n
-        Negatives per query, at least 1.
+        Number of negatives per query, at least 1.
     sampling
-        ``top``: the best; the others draw without replacement with weight 1 (``uniform``),
-        ``exp(score / temperature)`` (``softmax``), ``exp(-simans_a * (score - a - simans_b)**2)`` (``simans``), or so
-        that all of `bins` equal-width score bins weigh the same (``bins``).
+        How negatives are picked from the pool. ``top`` takes the best. The others draw without replacement, with the
+        weight 1 (``uniform``), ``exp(score / temperature)`` (``softmax``),
+        ``exp(-simans_a * (score - a - simans_b)**2)`` (``simans``, arXiv 2210.11773), or weights that make `bins` score
+        bins of equal width equally likely (``bins``, TAS-Balanced, arXiv 2104.06967).
     first
-        Of the `n`, so many are the best survivors whatever the sampling: 1 is the paper's "top-1 + sampled top-k".
+        Number of the `n` negatives, in [0, n], that are the best survivors whatever the sampling. 1 is the paper's
+        "top-1 + sampled top-k".
     temperature
-        For ``softmax``; positive.
+        Temperature for ``softmax``, positive.
     simans_a, simans_b
-        For ``simans`` (arXiv 2210.11773): sharpness, positive, and offset from the anchor.
+        Sharpness (positive) and offset from the anchor, for ``simans``.
     bins
-        For ``bins`` (TAS-Balanced, arXiv 2104.06967), at least 1.
+        Number of bins for ``bins``, at least 1.
     anchor
-        The positive score that the ceiling is relative to, for several positives: the ``min``, ``max`` or ``mean``, or
-        ``each`` in a result of its own.
+        Which score of a query's positives the ceiling is relative to: ``min``, ``max`` or ``mean``; or ``each``, which
+        gives one result for each positive.
     on_short
-        A query with fewer than `n` negatives keeps them, has them dropped, or raises.
+        What happens to a query with fewer than `n` negatives: ``keep`` them, ``drop`` them, or ``raise`` an error.
     on_missing
-        A query without a positive raises, or is skipped.
+        What happens to a query without a positive: ``raise`` an error, or ``skip`` the query.
     seed
-        Of the draws, in [0, 2**64).
+        Seed of the random draws, in [0, 2**64).
 
     Raises
     ------
     PolicyError
-        A field is unknown, of the wrong type, out of range or in contradiction to another; `column` names it.
+        A field is unknown, of the wrong type, out of range, or contradicts another. The error's `argument` is its name.
 
     Examples
     --------
@@ -143,34 +146,31 @@ class Policy:
             if not isinstance(getattr(self, name), str):
                 raise PolicyError(f"must be a string, not {getattr(self, name)!r}", argument=name)
         for name in ("percentage", "margin", "temperature", "simans_a", "simans_b", *_OPTIONAL_NUMBERS):
-            self._set(name, _number(name, getattr(self, name), optional=name in _OPTIONAL_NUMBERS))
+            object.__setattr__(self, name, _number(name, getattr(self, name), optional=name in _OPTIONAL_NUMBERS))
         for name in ("n", "first", "bins", "shift", "seed"):
-            self._set(name, _whole(name, getattr(self, name), optional=name == "shift"))
+            object.__setattr__(self, name, _whole(name, getattr(self, name), optional=name == "shift"))
         if not isinstance(self.pool, str) or self.pool != "all":
-            self._set("pool", _whole("pool", self.pool, optional=True))
+            object.__setattr__(self, "pool", _whole("pool", self.pool, optional=True))
         self.compile()
 
-    def _set(self, name: str, value: object) -> None:
-        object.__setattr__(self, name, value)
-
     def compile(self) -> _core.Policy:
-        """The policy as the core takes it."""
+        """Returns the policy in the form that the core takes."""
         return _core.Policy(**self.resolved())
 
     def resolved(self) -> dict[str, Any]:
-        """The fields, with every default that depends on another field filled in; a `pool` of all is None."""
+        """Returns the fields, with the defaults that depend on other fields filled in. ``pool="all"`` becomes None."""
         max_score = DEFAULT_MAX_SCORE if self.method == "abs" and self.max_score is None else self.max_score
         shift = (DEFAULT_SHIFT if self.method == "shift" else 0) if self.shift is None else self.shift
         pool = self.pool
         if pool is None:
-            # A pool smaller than n could never feed a query, so a large n widens the default.
+            # A pool smaller than n would leave every query short.
             pool = "all" if self.sampling == "top" else max(DEFAULT_POOL, self.n)
         return asdict(self) | {"max_score": max_score, "shift": shift, "pool": None if pool == "all" else pool}
 
     def ceiling(self, anchor: float) -> float:
-        """The exclusive upper bound on a negative's score for a query with this anchor; infinite where there is none.
+        """Returns the exclusive upper bound on the scores of negatives of a query with this anchor.
 
-        A NaN anchor has a NaN ceiling.
+        The ceiling is infinite if the policy sets none, and NaN for a NaN anchor.
 
         Examples
         --------
@@ -180,27 +180,32 @@ class Policy:
         return self.compile().ceiling(anchor)
 
     @property
-    def survivors_needed(self) -> int:
-        """How many survivors a query must have so that deeper candidates cannot change its negatives.
-
-        With ``pool="all"`` and a sampler there is no such number; then as many as fill the row.
-        """
-        shift = (DEFAULT_SHIFT if self.method == "shift" else 0) if self.shift is None else self.shift
-        if self.sampling == "top" or self.pool == "all":
-            return shift + self.n
-        return shift + (max(DEFAULT_POOL, self.n) if self.pool is None else self.pool)
-
-    @property
     def decisive(self) -> int | None:
-        """How many of a query's survivors, best first, decide its negatives; None: all of them."""
+        """The number of best survivors that decide a query's negatives and its account by reason. None: all of them.
+
+        A search that accounts for the whole corpus must find this many. For ``sampling="top"`` with a `pool`, the pool
+        counts: it tells survivors that are ``not_sampled`` from those that are ``beyond_pool``.
+        """
         fields = self.resolved()
         pool = fields["pool"]
         if pool is None and self.sampling == "top":
             pool = self.n
         return None if pool is None else int(fields["shift"] + pool)
 
+    @property
+    def survivors_needed(self) -> int:
+        """The number of survivors of a query at which a run stops searching for deeper candidates.
+
+        A run accounts for the candidates that it keeps, not for the corpus. So it needs only the survivors that decide
+        the negatives, whatever the `pool` is for ``sampling="top"``. If all survivors decide, it fills the row.
+        """
+        decisive = self.decisive
+        if self.sampling == "top" or decisive is None:
+            return int(self.resolved()["shift"]) + self.n
+        return decisive
+
     def to_json(self) -> str:
-        """The policy as one JSON object with a key a field, in a fixed order.
+        """Returns the policy as a JSON object with one key for each field, in a fixed order.
 
         Examples
         --------
@@ -211,48 +216,46 @@ class Policy:
 
     @classmethod
     def from_json(cls, text: str) -> Policy:
-        """The policy that :meth:`to_json` wrote.
+        """Returns the policy that :meth:`to_json` wrote.
 
         Raises
         ------
         PolicyError
-            The text is no JSON object, or a key names no field.
+            The text is not a JSON object, a key is not a field, or a value is invalid.
         """
         try:
             stored = json.loads(text)
         except (ValueError, TypeError) as error:
-            raise PolicyError(f"not JSON: {error}") from None
+            raise PolicyError(f"a policy must be a JSON object, but this is not JSON: {error}") from None
         return cls.from_dict(stored)
 
     @classmethod
     def from_dict(cls, stored: object) -> Policy:
-        """The policy with these fields; an unknown one is refused by name."""
+        """Returns the policy with the fields of a dict, and raises :class:`PolicyError` for an unknown field."""
         if not isinstance(stored, dict):
-            raise PolicyError(f"a policy is an object with named fields, not {type(stored).__name__}")
+            raise PolicyError(f"a policy must be an object with named fields, not {type(stored).__name__}")
         known = [field.name for field in fields(cls)]
         for name in stored:
             if name not in known:
-                raise PolicyError(f"no such field; the fields are {', '.join(known)}", argument=str(name))
+                raise PolicyError(f"is not a field of a policy; the fields are {', '.join(known)}", argument=str(name))
         return cls(**stored)
 
     @classmethod
     def of(cls, policy: Policy | None, fields: PolicyFields) -> Policy:
-        """The policy given whole or by its fields, as entry points take it.
+        """Returns the policy of a call that takes either `policy` or its fields as keyword arguments.
 
         Raises
         ------
         PolicyError
-            Both ways at once, or an unknown field.
+            Both were given, `policy` is not a :class:`Policy`, or a field is unknown or invalid.
         """
         if policy is None:
             return cls.from_dict(fields)
         if not isinstance(policy, cls):
             raise PolicyError(f"policy must be a Policy, not {type(policy).__name__}")
         if fields:
-            given = ", ".join(fields)
-            raise PolicyError(
-                f"give either policy or its fields, not both; use dataclasses.replace(policy, {given}=...)"
-            )
+            change = ", ".join(f"{name}=..." for name in fields)
+            raise PolicyError(f"pass either policy or its fields, not both: dataclasses.replace(policy, {change})")
         return policy
 
 
@@ -261,7 +264,7 @@ R = TypeVar("R")
 
 
 def takes_policy_fields(function: Callable[P, R]) -> Callable[P, R]:
-    """Spells out the policy's fields, with their defaults, in the signature that ``help`` shows."""
+    """Lists the policy's fields, with their defaults, in the signature that ``help`` shows for the function."""
     signature = inspect.signature(function)
     own = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
     policy = [
@@ -275,24 +278,23 @@ def takes_policy_fields(function: Callable[P, R]) -> Callable[P, R]:
 def _number(name: str, value: Any, *, optional: bool) -> float | None:
     if value is None and optional:
         return None
-    if not isinstance(value, bool | np.bool_ | str | bytes | bytearray):
-        try:
-            return float(value)
-        except (TypeError, ValueError, OverflowError):
-            pass
-    raise PolicyError(f"must be a number, not {value!r}", argument=name)
+    try:
+        if isinstance(value, bool | np.bool_ | str | bytes | bytearray):
+            raise TypeError
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise PolicyError(f"must be a number, not {value!r}", argument=name) from None
 
 
 def _whole(name: str, value: Any, *, optional: bool) -> int | None:
     if value is None and optional:
         return None
-    if not isinstance(value, bool | np.bool_):
-        try:
-            whole = operator.index(value)
-        except TypeError:
-            pass
-        else:
-            if 0 <= whole < 2**64:
-                return whole
-            raise PolicyError(f"must lie in [0, 2**64), not {whole}", argument=name)
-    raise PolicyError(f"must be a whole number, not {value!r}", argument=name)
+    try:
+        if isinstance(value, bool | np.bool_):
+            raise TypeError
+        whole = operator.index(value)
+    except TypeError:
+        raise PolicyError(f"must be a whole number, not {value!r}", argument=name) from None
+    if not 0 <= whole < 2**64:
+        raise PolicyError(f"must lie in [0, 2**64), not {whole}", argument=name)
+    return whole
