@@ -239,12 +239,12 @@ REFUSED: dict[str, tuple[Any, dict[str, Any], type[NvmineError], str]] = {
     "one_that_is_no_list": (GOOD, {}, DtypeError, "a list of Negatives"),
     "an_iterator": (iter([GOOD]), {}, DtypeError, "a list of Negatives"),
     "no_negatives": ([GOOD, GOOD.ids], {}, DtypeError, "teacher 1 must be Negatives, not ndarray"),
-    "other_counts": ([GOOD, negatives_of([[1]])], {}, ShapeError, "teacher 1 has 1 rows, teacher 0 has 2"),
+    "other_counts": ([GOOD, negatives_of([[1]])], {}, ShapeError, "teacher 1 has 1 rows, but teacher 0 has 2"),
     "other_queries": (
         [GOOD, dataclasses.replace(GOOD, queries=np.array([0, 2]))],
         {},
         ShapeError,
-        "row 1: the queries of the rows differ: 2 by teacher 1, 1 by teacher 0",
+        "row 1: the queries of the rows differ: 2 for teacher 1, but 1 for teacher 0",
     ),
     "other_positives": (
         [GOOD, dataclasses.replace(GOOD, positives=np.array([0, 0]))],
@@ -282,7 +282,7 @@ def test_a_top_that_cannot_be_is_refused(top: Any) -> None:
 
 def test_agreement_of_other_rows_is_refused() -> None:
     other = negatives_of([[1]])
-    with pytest.raises(ShapeError, match="teacher 1 has 1 rows, teacher 0 has 2"):
+    with pytest.raises(ShapeError, match="teacher 1 has 1 rows, but teacher 0 has 2"):
         nvmine.jaccard(GOOD, other)
     with pytest.raises(ShapeError, match="at least one"):
         nvmine.jaccard_matrix([])

@@ -207,6 +207,20 @@ print(nvmine.mine([[0.9, 0.5, 0.1]], [0.6], n=2).ids.tolist())
     assert done.stdout.strip() == "[[1, 2]]"
 
 
+def test_teachers_and_judges_are_served_without_loading_a_model_library() -> None:
+    program = """
+import sys, nvmine
+assert "nvmine.teachers" not in sys.modules
+print(nvmine.teachers.Bm25Teacher.__name__, nvmine.judges.ChatJudge.__name__)
+print(*sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    names, modules = done.stdout.splitlines()
+    assert names == "Bm25Teacher ChatJudge"
+    loaded = {name.partition(".")[0] for name in modules.split()}
+    assert loaded.isdisjoint({"torch", "transformers", "sentence_transformers", "faiss", "bm25s", "httpx2"})
+
+
 def test_every_public_name_can_be_had() -> None:
     for name in nvmine.__all__:
         assert getattr(nvmine, name) is not None

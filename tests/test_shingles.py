@@ -100,7 +100,7 @@ def test_near_duplicates_are_passed_over_and_counted() -> None:
 
 
 REFUSED: dict[str, tuple[dict[str, Any], type[NvmineError], str]] = {
-    "no texts": ({}, PolicyError, "near_duplicate.*give passage_texts"),
+    "no texts": ({}, PolicyError, "near_duplicate.*pass passage_texts"),
     "too few passages": ({"passage_texts": TEXTS[:1], "query_ids": ["q7"]}, IdError, "'q7'.*id 1 .*the 1 passages"),
     "a positive outside": ({"passage_texts": TEXTS, "pos_ids": [3]}, IdError, "row 0.*id 3 .*the 3 passages"),
     "an id outside": ({"passage_texts": TEXTS, "ids": [[0, 2**62, 1]]}, IdError, f"id {2**62} "),
@@ -108,7 +108,7 @@ REFUSED: dict[str, tuple[dict[str, Any], type[NvmineError], str]] = {
     "shingles of two sizes": (
         {"passage_texts": Shingles.of(TEXTS, 2), "query_texts": Shingles.of(["a"])},
         ShapeError,
-        "of 2 words, query_texts of 3",
+        "of 2 words, but query_texts of 3",
     ),
 }
 

@@ -1,4 +1,7 @@
-"""Processors: how several share work, which multiply bfloat16 fast, and bounds that hold in their float32."""
+"""Work on processors and GPUs: sharing it out, and what depends on how they compute.
+
+Some devices multiply bfloat16 in hardware. All compute in float32, so a bound in float64 must be rounded the right way.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +21,15 @@ Worker = TypeVar("Worker")
 
 
 def share_out(pieces: Iterable[Piece], workers: Sequence[Worker], do: Callable[[Piece, Worker], object]) -> None:
-    """Has every piece done by one of the workers, each in a thread; a single worker needs none.
+    """Lets the workers do all pieces, each worker in its own thread and one piece at a time.
+
+    Pieces are started in order. A single worker runs in the calling thread.
 
     Raises
     ------
     Exception
-        What the first piece raised that failed. Those under way are finished, and no others begun.
+        A piece failed; this is the error of the first that did. Pieces that have started are finished, others are not
+        started.
     """
     if len(workers) == 1:
         for piece in pieces:
@@ -50,12 +56,15 @@ def share_out(pieces: Iterable[Piece], workers: Sequence[Worker], do: Callable[[
         finally:
             stop.set()
     if failures:
-        # Pieces are begun in order, so all before the first that fails were begun.
+        # Pieces start in order, so every piece before this one has run: no earlier one can fail.
         raise failures[min(failures)]
 
 
 def has_bfloat16_units(device: torch.device) -> bool:
-    """Whether a torch device does: NVIDIA's from Ampere on, and CPUs with AMX or AVX-512 BF16."""
+    """Returns whether a torch device multiplies bfloat16 in hardware.
+
+    NVIDIA GPUs do from Ampere on, and CPUs with AMX or AVX-512 BF16.
+    """
     import torch
 
     if device.type == "cuda":
@@ -68,7 +77,9 @@ def has_bfloat16_units(device: torch.device) -> bool:
 
 
 def rounded_up(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
-    """The least float32 that is not below each value: a float32 is below the one exactly if it is below the other.
+    """Returns, for each value, the smallest float32 that is not below it.
+
+    A float32 number is below the result exactly if it is below the value.
 
     Examples
     --------

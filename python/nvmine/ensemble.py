@@ -1,7 +1,7 @@
-"""``ensemble`` and ``jaccard``: several teachers' negatives as one, and how far teachers agree.
+"""``ensemble`` combines the negatives of several teachers; ``jaccard`` measures how far teachers agree.
 
-After NV-Retriever (arXiv 2407.15831v2, Tables 2 and 6), whose four teachers agreed on fewer than a third of their
-negatives, and whose best ensemble was ``intra`` with duplicates kept, by a margin that one run cannot tell from chance.
+Both follow NV-Retriever (arXiv 2407.15831v2, Tables 2 and 6). Its four teachers agreed on fewer than a third of their
+negatives. Its best ensemble was ``intra`` with duplicates kept, by a margin that a single run cannot tell from chance.
 """
 
 from __future__ import annotations
@@ -34,50 +34,53 @@ def ensemble(
     query_ids: Any = None,
     threads: int | None = None,
 ) -> Negatives:
-    """Puts the negatives of several teachers together, for the same queries.
+    """Combines the negatives that several teachers mined for the same queries.
 
-    A teacher that has no more is passed over, and a row ends short when none has: no passage is given that no teacher
-    gave. The outcome is the same for any number of threads, and for ``cross`` for any order of queries that have ids.
+    When a teacher has no more negatives, it is skipped; when none has, the row stays short. The result contains only
+    passages that a teacher gave. It does not depend on the number of threads, nor, with `query_ids`, on the order of
+    the queries. O(negatives of all teachers) time.
 
     Parameters
     ----------
     teachers
-        What each teacher mined, the most accurate first; rows of the same queries (and positives, for
-        ``anchor="each"``) in the same order. With ``duplicates="replace"`` each should hold `n`, so that there is
-        something to replace with.
+        Negatives of each teacher, the most accurate teacher first, for the same queries (and positives, with
+        ``anchor="each"``) in the same order. With ``duplicates="replace"``, mine each with at least this `n`, so that
+        there are passages to replace duplicates with.
     how
-        ``intra``: the teachers take turns, each giving its best passage that it has not given, until there are `n`;
-        with as many teachers as negatives, the best of each. ``cross``: one teacher gives all, drawn for each query.
+        ``intra``: in each round, every teacher in turn gives its best passage that it has not given yet, until there
+        are `n`; with `n` teachers, the best of each. ``cross``: for each query, one teacher is drawn at random, and it
+        gives all negatives.
     duplicates
-        For ``intra``, when a teacher's next passage has been given already. ``keep``: it is given again, and weighs
-        more in training (the paper's best). ``replace``: the teacher gives its next one that nobody has given.
-        Passages are the same if their ids are.
+        For ``intra``: what happens if another teacher has given a teacher's next passage. ``keep``: it is given again,
+        and so weighs more in training (the paper's best). ``replace``: the teacher gives its next passage that no
+        teacher has given. Passages are compared by id.
     n
-        Most negatives of a row, at least 1.
+        Maximum number of negatives of a row, at least 1.
     seed
-        For ``cross``: changes the draws.
+        Seed of the random draws, for ``cross``.
     query_ids
-        Keys of the draws, one a query, as for :func:`nvmine.mine`. Default: the row number of the query.
+        Integers or strings that identify the queries in random draws, one for each query, as for :func:`nvmine.mine`.
+        Default: the row numbers of the queries.
     threads
-        How many threads work. Default: as many as the process may use.
+        Number of threads. Default: as many as the process may use.
 
     Returns
     -------
     Negatives
-        Row by row those of the teachers, with `teachers` saying who gave each. In the order in which they were given,
-        round by round: scores of different teachers cannot be compared. Scores and ranks are those of the teacher that
-        gave; `ceilings` are the drawn teacher's, or the highest of all teachers. The audit's candidates are the
-        passages that the teachers emitted, each as often as it was. One that is not emitted here is a ``duplicate`` if
-        a copy of it is, else ``not_sampled``.
+        The combined negatives, in the order in which they were given, since scores of different teachers cannot be
+        compared. `teachers` is the index of the teacher that gave each; scores and ranks are that teacher's.
+        `ceilings` are those of the drawn teacher, or the highest of all teachers. The candidates in the audit are all
+        negatives of the teachers, counted once for each teacher that emitted them. Those that are not emitted here are
+        ``duplicate`` if the same passage is, else ``not_sampled``.
 
     Raises
     ------
     PolicyError
-        `how`, `duplicates`, `n` or `seed` is wrong.
+        `how`, `duplicates`, `n`, `seed` or `threads` is invalid.
     ShapeError
-        There is no teacher, or the teachers have not mined the same queries.
+        There is no teacher, the teachers have not mined the same queries, or `query_ids` has the wrong length.
     DtypeError
-        A teacher is no :class:`Negatives`, or `query_ids` are no ids.
+        A teacher is not a :class:`Negatives`, or `query_ids` are neither integers nor strings.
 
     Examples
     --------
@@ -127,18 +130,19 @@ def ensemble(
 
 
 def jaccard(a: Negatives, b: Negatives, *, top: int = 4, threads: int | None = None) -> npt.NDArray[np.float64]:
-    """Share of negatives that two teachers agree on, row by row.
+    """Returns the share of negatives that two teachers agree on, for each row.
 
-    ``|A ∩ B| / |A ∪ B|`` of the first `top` ids of each (NV-Retriever, Table 6); what is not there does not count.
+    It is ``|A ∩ B| / |A ∪ B|`` of the first `top` ids of each row (NV-Retriever, Table 6). Padding does not count.
+    O(R * top) time.
 
     Parameters
     ----------
     a, b
-        Mined for the same queries (and positives) in the same order.
+        Negatives for the same queries (and positives) in the same order, in R rows.
     top
-        Ids compared, from 1 to what both hold a row.
+        Number of ids to compare in each row, from 1 to the row length of `a` and `b`.
     threads
-        How many threads work. Default: as many as the process may use.
+        Number of threads. Default: as many as the process may use.
 
     Returns
     -------
@@ -148,9 +152,9 @@ def jaccard(a: Negatives, b: Negatives, *, top: int = 4, threads: int | None = N
     Raises
     ------
     PolicyError
-        `top` is no whole number, or more than `a` or `b` hold.
+        `top` is not an integer, or out of range.
     ShapeError
-        The two have not mined the same queries.
+        `a` and `b` are not for the same queries.
 
     Examples
     --------
@@ -167,27 +171,27 @@ def jaccard(a: Negatives, b: Negatives, *, top: int = 4, threads: int | None = N
 def jaccard_matrix(
     teachers: Sequence[Negatives], *, top: int = 4, threads: int | None = None
 ) -> npt.NDArray[np.float64]:
-    """How far every two teachers agree: the mean of :func:`jaccard` over the rows.
+    """Returns how far each pair of teachers agrees: the mean of :func:`jaccard` over the rows.
 
     Parameters
     ----------
     teachers
-        Mined for the same queries (and positives) in the same order; T of them.
+        Negatives of T teachers for the same queries (and positives) in the same order.
     top
-        Ids compared, from 1 to what all hold a row.
+        Number of ids to compare in each row, from 1 to the shortest row length of the teachers.
     threads
-        How many threads work. Default: as many as the process may use.
+        Number of threads. Default: as many as the process may use.
 
     Returns
     -------
     numpy.ndarray
-        float64 of shape (T, T), symmetric, 1 on the diagonal. Rows in which both teachers are empty do not count; NaN
-        where none does.
+        float64 of shape (T, T), symmetric, with 1 on the diagonal. Rows that are empty for both teachers do not count;
+        the mean is NaN if no row counts.
 
     Raises
     ------
     PolicyError
-        `top` is no whole number, or more than a teacher holds.
+        `top` is not an integer, or out of range.
     ShapeError
         There is no teacher, or the teachers have not mined the same queries.
 
@@ -206,7 +210,7 @@ def jaccard_matrix(
 
 
 def _same_rows(teachers: Sequence[Negatives]) -> Sequence[Negatives]:
-    """The teachers, all of whose rows are those of the first."""
+    """Returns the teachers, after checking that all of them have the same rows."""
     if isinstance(teachers, Negatives) or not isinstance(teachers, Sequence):
         raise DtypeError(f"expected a list of Negatives, not {type(teachers).__name__}", argument="teachers")
     if not teachers:
@@ -219,22 +223,22 @@ def _same_rows(teachers: Sequence[Negatives]) -> Sequence[Negatives]:
             if np.array_equal(mine, first):
                 continue
             if len(mine) != len(first):
-                raise ShapeError(f"teacher {number} has {len(mine)} rows, teacher 0 has {len(first)}")
+                raise ShapeError(f"teacher {number} has {len(mine)} rows, but teacher 0 has {len(first)}")
             row = int(np.flatnonzero(mine != first)[0])
             raise ShapeError(
-                f"the {name} of the rows differ: {mine[row]} by teacher {number}, {first[row]} by teacher 0; mine the "
-                "same queries and positives in the same order, with the same anchor and on_missing",
+                f"the {name} of the rows differ: {mine[row]} for teacher {number}, but {first[row]} for teacher 0; "
+                "mine the same queries and positives in the same order, with the same anchor and on_missing",
                 row=row,
             )
     return teachers
 
 
 def _keys_of_rows(query_ids: Any, best: Negatives) -> npt.NDArray[np.uint64]:
-    """The key of the query of every row."""
+    """Returns the key of the query of every row."""
     keys = read_keys("query_ids", query_ids).keys
     queries = best.queries
     needed = int(queries.max()) + 1 if len(queries) else 0
-    # With a row a positive, the last queries may have none.
+    # With one row for each positive, the last queries may have no row.
     fits = len(keys) >= needed if (best.positives >= 0).all() else len(keys) == needed
     if not fits:
         raise ShapeError(f"query_ids has {len(keys)} ids for {needed} queries")
@@ -242,9 +246,9 @@ def _keys_of_rows(query_ids: Any, best: Negatives) -> npt.NDArray[np.uint64]:
 
 
 def _top(top: int, teachers: Iterable[Negatives]) -> int:
-    """How many ids are compared."""
+    """Returns the number of ids to compare, checked against the row length of every teacher."""
     most = min(teacher.ids.shape[1] for teacher in teachers)
-    return whole_number("top", top, most, f"as the rows hold at most {most}, ")
+    return whole_number("top", top, most, f"since the rows have {most} columns, ")
 
 
 def _lists(teacher: Negatives) -> tuple[int, npt.NDArray[np.int64], npt.NDArray[np.int64]]:

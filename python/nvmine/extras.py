@@ -1,4 +1,4 @@
-"""Optional dependencies, imported where they are used."""
+"""Optional dependencies: imports them on use, and names the extra to install if one is missing."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from nvmine.errors import MissingExtraError
 
 
 def require(module: str, *, extra: str) -> ModuleType:
-    """Import `module`.
+    """Imports and returns a module.
 
     Raises
     ------
     MissingExtraError
-        It cannot be imported; the message gives the reason and the command that installs `extra`.
+        The module cannot be imported; the message has the reason and the command that installs the extra.
     """
     try:
         return importlib.import_module(module)

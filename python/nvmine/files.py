@@ -1,4 +1,8 @@
-"""Files that are written whole or not at all, and their digests."""
+"""Files that are written completely or not at all, what is written into them, and their digests.
+
+A file appears under its name only after all its bytes are on the disk. If the process is killed, it leaves complete
+files and temporary ones, but never half a file under its final name.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import contextlib
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,24 +24,34 @@ if TYPE_CHECKING:
 
 
 def write_whole(target: Path, temporary: Path, write: Callable[[Path], None]) -> tuple[int, str]:
-    """Has `write` write a file under a temporary name on the same disk, and moves it to its place; bytes and SHA-256.
+    """Writes a file completely or not at all, and returns its size in bytes and its SHA-256.
+
+    Parameters
+    ----------
+    target
+        Path of the file. Its folder is created if it is missing.
+    temporary
+        Path to write to, on the same disk. The file is moved to `target` when it is complete.
+    write
+        Writes the file to the path that it is given.
 
     Raises
     ------
     RunError
-        The file cannot be written, the disk is full; nothing is left of it.
+        The file cannot be written, for example because the disk is full. Nothing is left of it.
     """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary.parent.mkdir(exist_ok=True)
         write(temporary)
-        size, digest = _sync(temporary)
+        _sync(temporary)
+        size, digest = temporary.stat().st_size, sha256_of(temporary)
         temporary.replace(target)
         sync_folder(target.parent)
     except NvmineError:
         raise
     except Exception as error:
-        # Writers of other libraries wrap a full disk in errors of their own.
+        # Writers of other libraries raise their own errors when the disk is full.
         reason = getattr(error, "strerror", None) or str(error)
         raise RunError(
             f"cannot be written: {reason}; free the disk and start again to continue", path=target
@@ -48,18 +62,27 @@ def write_whole(target: Path, temporary: Path, write: Callable[[Path], None]) ->
     return size, digest
 
 
-def write_text(path: Path, text: str) -> None:
-    """Writes a text in UTF-8, with the same bytes on every system."""
-    path.write_text(text, "utf-8", newline="\n")
+def _sync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def sync_folder(path: Path) -> None:
+    """Writes a folder's list of files to the disk, so that its new files survive a crash of the system."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def table_writer(table: pl.DataFrame) -> Callable[[Path], None]:
-    """What writes a table as Parquet to the path it is given."""
+    """Returns a function that writes the table to a path as Parquet, for :func:`write_whole`."""
     return lambda path: table.write_parquet(path)
 
 
 def array_writer(values: npt.NDArray[Any]) -> Callable[[Path], None]:
-    """What writes an array, as npy, to the path it is given."""
+    """Returns a function that writes the array to a path as npy, for :func:`write_whole`."""
 
     def write(path: Path) -> None:
         with path.open("wb") as file:
@@ -68,15 +91,20 @@ def array_writer(values: npt.NDArray[Any]) -> Callable[[Path], None]:
     return write
 
 
+def write_text(path: Path, text: str) -> None:
+    """Writes a text in UTF-8, with the same bytes on every operating system."""
+    path.write_text(text, "utf-8", newline="\n")
+
+
 def read_table(path: Path) -> pl.DataFrame:
-    """A table of the run; its path is a path, whatever characters it holds."""
+    """Reads a Parquet file. Characters such as ``*`` in the path have no special meaning."""
     import polars as pl
 
     return pl.read_parquet(path, glob=False)
 
 
 def link(source: Path, path: Path) -> None:
-    """Gives a file, which nobody writes to again, a second name; a copy where the file systems do not allow that."""
+    """Gives a finished file a second name by a hard link, or by a copy if the file system cannot link."""
     try:
         os.link(source, path)
     except OSError:
@@ -84,27 +112,6 @@ def link(source: Path, path: Path) -> None:
 
 
 def sha256_of(path: Path) -> str:
-    """Returns the SHA-256 of a file, in hexadecimal."""
+    """Returns the SHA-256 of a file in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def sync_folder(path: Path) -> None:
-    """Makes the names of new files in a folder as lasting as the files."""
-    with _opened(path) as folder:
-        os.fsync(folder)
-
-
-def _sync(path: Path) -> tuple[int, str]:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-    return path.stat().st_size, sha256_of(path)
-
-
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[int]:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)

@@ -1,7 +1,7 @@
-"""``mine``: from scores to hard negatives, for whoever already has scores.
+"""``mine``: picks hard negatives from scores that you already have.
 
-One pass over the matrix in the compiled core, on all processors, with the interpreter free for other threads. To go
-from texts to negatives use :func:`nvmine.mine_dataset`.
+The compiled core makes one pass over the scores, on all processors, and releases the GIL meanwhile. If you have
+vectors, use :func:`nvmine.mine_embeddings`; if you have texts, use :func:`nvmine.mine_dataset`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from nvmine import shortlist
 from nvmine.errors import PolicyError, ShapeError
 from nvmine.inputs.keys import read_keys
 from nvmine.inputs.numbers import thread_count
-from nvmine.inputs.rows import Rows, read_column, read_lists, read_rows, signed
+from nvmine.inputs.read import read_column, read_lists, read_rows
+from nvmine.inputs.rows import Rows, signed
 from nvmine.negatives import Negatives
 from nvmine.policy import Policy, PolicyFields, takes_policy_fields
 from nvmine.rule import Request, apply
@@ -39,70 +40,70 @@ def mine(
 ) -> Negatives:
     """Picks the hard negatives of every query from its scored candidates.
 
-    The rule is that of NV-Retriever (arXiv 2407.15831v2), made safe for negative scores and total for ties: candidates
-    are rejected for the first reason that holds (padding, no finite score, positive, duplicate, ceiling, floor), the
-    survivors ordered by score descending and id ascending, and `n` of them picked. The outcome is the same for any
-    number of threads and any order of a query's candidates. O(candidates) time.
+    The rule is that of NV-Retriever (arXiv 2407.15831v2), with defined results for negative scores and ties. Each
+    candidate is rejected for the first reason that applies: padding, a score that is not finite, a positive, a
+    duplicate, the ceiling, the floor. The survivors are ordered by score descending and id ascending, and `n` of them
+    are picked. The result depends neither on the number of threads nor on the order of a query's candidates.
+    O(candidates) time.
 
     Parameters
     ----------
     scores
-        (n_queries, n_candidates) scores, higher is closer: float16, bfloat16 (torch), float32 or float64; a numpy array
-        or memory map, a torch tensor, anything with ``__array__`` or DLPack. For ragged rows a column of lists from
-        anything that speaks Arrow (Polars, pyarrow, nanoarrow, ...), or a sequence of arrays. A column of one chunk is
-        read where it lies; several chunks are put together, and one with nulls is copied: a null is NaN, a null list
-        empty. A tensor on a GPU whose columns are the passages is cut down there, and little of it crosses. Not written
-        to, and must not be while the call lasts.
+        (n_queries, n_candidates) scores, higher is more relevant: float16, bfloat16 (torch), float32 or float64, as a
+        numpy array or memory map, a torch tensor, or anything with ``__array__`` or DLPack. For ragged rows, a List
+        column of any library with the Arrow interface (Polars, pyarrow, nanoarrow, ...), or a sequence of arrays. A
+        column in one chunk without nulls is read without a copy. A null score is NaN, and a null list is empty. If
+        `ids` is not given, a matrix on a GPU is filtered there, and only the best scores are copied to the CPU. The
+        scores are not modified; do not modify them during the call.
     pos_scores
         Scores of the positives by the same teacher: (n_queries,), or ragged rows for several positives.
     ids
-        Like `scores`, whole numbers: which passages they are. Default: the column number. A negative id, or the maximum
-        of an unsigned type, is padding.
+        Passage ids of the candidates: integers in the shape of `scores`. Default: the column numbers. A negative id, or
+        the maximum of an unsigned type, marks padding.
     pos_ids
-        Like `pos_scores`, whole numbers: never emitted.
+        Passage ids of the positives: integers, (n_queries,) or ragged rows. They never become negatives.
     query_ids
-        (n_queries,) whole numbers or strings: keys of the draws, and names in messages. Default: the row number.
+        (n_queries,) integers or strings that identify the queries in random draws and messages. Default: the row
+        numbers.
     exclude_ids
-        Ragged rows of further passages that are never emitted, such as the query's own text.
+        Ragged rows of further passage ids that never become negatives, such as that of the query's own text.
     identity
-        (n_passages,) whole numbers, indexed by id: passages with equal numbers are one passage. Excluding one excludes
-        all, and of several only the best-scored is considered.
+        (n_passages,) integers, indexed by id: passages with equal numbers count as the same passage. If one is
+        excluded, all are; of several candidates, only the one with the best score is considered.
     passage_texts
-        For `near_duplicate`, which alone looks at them: a :class:`nvmine.Shingles`, which is worth making once for many
-        calls, or a sequence of texts; indexed by id. Positives are compared by their `pos_ids`; those that have no id
-        cannot be.
+        Texts that `near_duplicate` compares, indexed by id: a sequence of texts, or a :class:`nvmine.Shingles`, which
+        you can make once and use in many calls. Positives are compared if `pos_ids` names them.
     query_texts
-        Likewise the queries' own texts, a row a query. Default: the query is not compared.
+        Texts of the queries themselves, in the same forms, one for each query. Default: queries are not compared.
     policy
-        The whole rule; or give its fields as keywords, see :class:`nvmine.Policy`.
+        The policy. You can pass its fields as keyword arguments instead, see :class:`nvmine.Policy`.
     counts
-        What is told of the rejected candidates: ``reasons``, how many for which reason; or ``total``, only how many,
-        which takes about two thirds of the time where `ids` are given, since not all have to be compared. The negatives
-        are the same.
+        How rejected candidates are counted: by reason (``reasons``), or only in total (``total``). The negatives are
+        the same. With `ids`, ``total`` takes about two thirds of the time, since not all ids have to be compared.
     ranks
-        Also give the ranks of the negatives.
+        Whether to return the ranks of the negatives.
     threads
-        How many threads work. Default: as many as the process may use.
+        Number of threads. Default: as many as the process may use.
     **fields
-        The fields of a policy, where `policy` is not given.
+        Fields of the policy, if `policy` is not given.
 
     Returns
     -------
     Negatives
-        A row a query, or a row a positive for ``anchor="each"``.
+        One row for each query, or one for each positive with ``anchor="each"``.
 
     Raises
     ------
     PolicyError
-        A field of the policy is wrong, or `near_duplicate` is given without `passage_texts`.
+        A policy field or an option is invalid, or `near_duplicate` is given without `passage_texts`.
     ShapeError, DtypeError
-        The arrays do not fit each other, or hold something else than scores and ids.
+        The arrays do not fit each other, or do not contain scores and ids.
     ScoreError
         A query has no positive, or a positive score is NaN or infinite.
     IdError
         An id lies outside `identity` or `passage_texts`.
     ShortError
-        A query got fewer than `n`, under ``on_short="raise"``.
+        A query got fewer than `n` negatives, with ``on_short="raise"``.
 
     Examples
     --------
@@ -114,13 +115,13 @@ def mine(
     array([[1, 2],
            [3, 2]])
 
-    The threshold follows each query's own positive; a short row is never filled up:
+    The ceiling depends on each query's own positive, and a short row is padded:
 
     >>> nvmine.mine(scores, pos_scores, percentage=0.8, n=4).ids
     array([[ 2,  3, -1, -1],
            [ 0, -1, -1, -1]])
 
-    Copies of a better negative are passed over:
+    Near-duplicates of a better negative are rejected:
 
     >>> texts = ["the Nile flows north", "Nile: the Nile flows north", "the Rhine flows north"]
     >>> nvmine.mine([[0.7, 0.6, 0.5]], [0.9], n=2, near_duplicate=0.5, passage_texts=texts).ids
@@ -145,7 +146,10 @@ def mine(
     positives = read_rows("pos_scores", pos_scores, "scores", single=True)
     candidate_ids = None if ids is None else read_rows("ids", ids, "ids")
     if candidate_ids is not None and not candidate_ids.same_layout(score_rows):
-        raise ShapeError(f"ids must have a value for each score: {_describe(candidate_ids)}, {_describe(score_rows)}")
+        raise ShapeError(
+            f"ids must have one id for each score: ids has {_describe(candidate_ids)}, "
+            f"but scores has {_describe(score_rows)}"
+        )
     texts = None
     if chosen.near_duplicate is not None:
         texts = read_shingles(passage_texts, query_texts, thread_count(threads))
@@ -171,4 +175,4 @@ def _wants_reasons(counts: str) -> bool:
 
 
 def _describe(rows: Rows) -> str:
-    return f"{len(rows)} rows of {len(rows.values)} values in all" if rows.shape is None else f"shape {rows.shape}"
+    return f"{len(rows)} rows with {len(rows.values)} values" if rows.shape is None else f"shape {rows.shape}"

@@ -1,4 +1,4 @@
-"""What mining gives: the negatives of every query, and the account of all other candidates."""
+"""The result of mining: the negatives of every query, and the account of all other candidates."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ Int64Array = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidates:
-    """The best passages of Q queries whatever the policy, kept so that :func:`nvmine.mine` can apply another.
+    """The best passages of Q queries, whatever the policy, so that :func:`nvmine.mine` can apply another policy.
 
     Parameters
     ----------
     ids
-        int64 of shape (Q, depth), best first, positives among them; -1 where there are no more.
+        int64 of shape (Q, depth): ids of the passages, best first, positives included; -1 after the last one.
     scores
-        float64 of shape (Q, depth); NaN where there are no more.
+        float64 of shape (Q, depth): their scores; NaN after the last one.
     pos_ids, pos_scores
-        The positives and their scores, ragged, as :func:`nvmine.mine` takes them.
+        Ids and scores of the positives, as ragged rows that :func:`nvmine.mine` takes.
     """
 
     ids: Int64Array
@@ -42,35 +42,38 @@ class Candidates:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Negatives:
-    """The negatives of Q queries, R rows of at most n.
+    """The negatives of Q queries, in R rows of at most n.
 
-    R is Q, one row a query in input order; for ``anchor="each"`` it is the number of positives, one row a (query,
-    positive) pair. A row that is short, dropped or skipped is filled up with -1 and NaN, never with other passages.
+    There is one row for each query, in input order, so R = Q. With ``anchor="each"`` there is one row for each (query,
+    positive) pair. A row that is short, dropped or skipped is padded with -1 and NaN, never with other passages.
 
     Parameters
     ----------
     ids
-        int64 of shape (R, n), in score order (an ensemble's in the order of its rounds); -1 where short.
+        int64 of shape (R, n): ids of the negatives, best score first (those of an ensemble in the order of its rounds);
+        -1 where the row is short.
     scores
-        Of shape (R, n), the teacher's scores; NaN where short. float64 if the given ones were, so that each is the
-        given one, else float32.
+        Shape (R, n): the teacher's scores; NaN where the row is short. float64 if the input scores were float64, which
+        keeps them exact; else float32.
     counts
-        int64 of shape (R,): negatives of each row.
+        int64 of shape (R,): number of negatives of each row.
     ceilings
-        float64 of shape (R,): what each row's scores are strictly below; NaN where the query has no positive.
+        float64 of shape (R,): exclusive upper bound on each row's scores; infinite if the policy sets none, NaN if the
+        query has no positive.
     queries
         int64 of shape (R,): row number of the query.
     positives
-        int64 of shape (R,): which of the query's positives was the anchor, -1 unless ``anchor="each"``.
+        int64 of shape (R,): which of the query's positives is the anchor; -1 unless ``anchor="each"``.
     audit
-        What became of every candidate.
+        Counts of what became of every candidate.
     ranks
-        int64 of shape (R, n) or None: place of each negative among the query's distinct candidates that are no
-        positives, the best has rank 1; 0 where short.
+        int64 of shape (R, n) or None: rank of each negative among the query's distinct candidates that are not
+        positives, starting at 1; 0 where the row is short.
     teachers
-        int64 of shape (R, n) or None: place of the teacher that gave each negative, in an ensemble; -1 where short.
+        int64 of shape (R, n) or None: for an ensemble, index of the teacher that gave each negative; -1 where the row
+        is short.
     candidates
-        The best passages of every query, if :func:`nvmine.mine_embeddings` was to keep them.
+        The best passages of every query, if :func:`nvmine.mine_embeddings` was asked to keep them (`depth`).
 
     Examples
     --------
@@ -104,15 +107,16 @@ class Negatives:
 
     @property
     def held(self) -> npt.NDArray[np.bool_]:
-        """Where `ids` and `scores` hold a negative: bool of shape (R, n), False where short."""
+        """Boolean mask of shape (R, n): True where `ids` and `scores` hold a negative, False where the row is short."""
         mask: npt.NDArray[np.bool_] = np.arange(self.ids.shape[1]) < self.counts[:, None]
         return mask
 
     def to_polars(self) -> pl.DataFrame:
-        """A row a result: `query`, `positive`, `negative_ids`, `negative_scores`, `candidates`, `rejected`.
+        """Returns a DataFrame with one row for each row of the result.
 
-        Lists hold what there is, without -1 and NaN. `rejected` is a struct with a count a reason, left out
-        where reasons were not counted. An ensemble has the column `negative_teachers` too, after the scores.
+        The columns are `query`, `positive`, `negative_ids`, `negative_scores`, `candidates` and `rejected`. Lists
+        contain no padding. `rejected` is a struct with one count for each reason; it is left out if reasons were not
+        counted. An ensemble also has the column `negative_teachers`, after the scores.
 
         Raises
         ------
@@ -122,7 +126,7 @@ class Negatives:
         try:
             import polars as pl
         except ImportError:
-            raise MissingExtraError("this needs polars: pip install polars") from None
+            raise MissingExtraError("polars is not installed: pip install polars") from None
         return result_table(
             self,
             first=[pl.Series("query", self.queries), pl.Series("positive", self.positives)],
@@ -130,11 +134,19 @@ class Negatives:
         )
 
     def to_arrow(self) -> Any:
-        """:meth:`to_polars` as a ``pyarrow.Table``; for anything else that reads Arrow, pass this object itself."""
+        """Returns the table of :meth:`to_polars` as a ``pyarrow.Table``.
+
+        Other libraries that read Arrow take this object itself.
+
+        Raises
+        ------
+        MissingExtraError
+            Polars is not installed.
+        """
         return self.to_polars().to_arrow()
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
-        """:meth:`to_polars` as an Arrow stream capsule."""
+        """Returns the table of :meth:`to_polars` as an Arrow stream capsule."""
         return self.to_polars().__arrow_c_stream__(requested_schema)
 
 
@@ -149,22 +161,22 @@ def result_table(
     then: Sequence[pl.Series] = (),
     counts: Any = None,
 ) -> pl.DataFrame:
-    """Returns a table of results: `first`, the lists of negatives, `then`, `candidates` and `rejected`.
+    """Returns results as a table with the columns `first`, the lists of negatives, `then`, `candidates` and `rejected`.
 
     Parameters
     ----------
     negatives
         The results.
     first, then
-        Columns before and after the lists, a value a row of the table.
+        Columns before and after the lists, with one value for each row of the table.
     rows
-        The result of each row of the table. None: a row a result.
+        The row of `negatives` that each row of the table shows. None: all rows, in order.
     ids
-        The ids of all passages, if the negatives are row numbers in it.
+        Names of all passages, if the ids in `negatives` are row numbers of this column.
     named
-        The ids of all held negatives, row by row of the table, if they are not those in `negatives`.
+        Names of all negatives, in the order of the table, if they cannot be looked up in `ids`.
     lists
-        Further list columns after `negative_scores`: their values for all held negatives, row by row of the table.
+        Further list columns after `negative_scores`: for each, the values of all negatives in the order of the table.
     counts
         Polars type of the counts. None: Int64.
     """

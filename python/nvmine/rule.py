@@ -1,8 +1,8 @@
-"""The rule, applied by the core: this is the only module that calls ``_core.mine``.
+"""Applies the mining rule; this is the only module that calls ``_core.mine``.
 
-:func:`apply` turns candidates into negatives. :func:`outline` gives the ceilings before any candidate is known, so that
-a search can look below them. :func:`complete_account` extends the account of the few candidates that were looked at to
-all candidates of a query.
+:func:`apply` picks negatives from candidates. :func:`outline` computes the ceilings before any candidate is known, so
+that a search can look below them. :func:`complete_account` extends the audit of a few candidates to all candidates of a
+query.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ class Request:
     Parameters
     ----------
     scores, pos_scores
-        Scores of the candidates and of the positives, a row a query.
+        Scores of the candidates and of the positives, one row for each query.
     ids
         Ids of the candidates, in the layout of `scores`. None: the column numbers.
     pos_ids, exclude_ids
-        Ids that never become negatives, a row a query.
+        Ids that never become negatives, one row for each query.
     keys
-        Keys of the draws, and names of the queries in messages. None: the row numbers.
+        Keys of the queries for random draws, and their names in messages. None: the row numbers.
     classes
-        int64, indexed by id: passages with equal numbers are one passage.
+        int64, indexed by id: passages with equal numbers count as the same passage.
     texts
-        Shingles of the passages, indexed by id, and of the queries, where the policy compares texts.
+        Shingles of the passages, indexed by id, and of the queries. None if the policy does not compare texts.
     """
 
     scores: Rows
@@ -69,14 +69,14 @@ def apply(
     ranks
         Whether to rank the negatives among the query's candidates.
     reasons
-        Whether to count rejected candidates by reason, or only in total.
+        Whether to count rejected candidates by reason; else only in total.
     threads
         Number of threads. None: as many as the process may use.
 
     Raises
     ------
     NvmineError
-        The core refuses a query; the error holds its row and its name.
+        A query cannot be mined; the error has its row and its name.
     """
     pos_ids = _listed(request.pos_ids)
     exclusions = [rows for rows in (pos_ids, _listed(request.exclude_ids)) if rows is not None]
@@ -119,9 +119,9 @@ def apply(
 
 
 def outline(pos_scores: Rows, policy: Policy, *, keys: Keys | None = None, threads: int | None = None) -> Negatives:
-    """Returns the results of queries without candidates: their rows and ceilings, before anything is searched.
+    """Returns the result of queries without any candidates: its rows and their ceilings, known before a search.
 
-    A query that is skipped because it has no positive has the ceiling NaN.
+    The ceiling of a query that is skipped because it has no positive is NaN.
 
     Raises
     ------
@@ -134,7 +134,7 @@ def outline(pos_scores: Rows, policy: Policy, *, keys: Keys | None = None, threa
 
 
 def search_ceilings(ceilings: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Returns the ceilings to search below: nothing lies below that of a skipped query, which is NaN."""
+    """Returns the ceilings for a search. NaN, that of a skipped query, becomes -inf, so that nothing is below it."""
     return np.where(np.isnan(ceilings), -np.inf, ceilings)
 
 
@@ -147,27 +147,30 @@ def complete_account(
     too_high: Int64Array,
     others: Mapping[str, Int64Array],
 ) -> Audit:
-    """Returns the account of all candidates, given that of the ones that were looked at.
+    """Extends the audit of the candidates that a search found to all candidates.
+
+    Candidates that no count includes are survivors too far down to be picked. They are ``beyond_pool``, or
+    ``not_sampled`` if the pool of the policy is all survivors.
 
     Parameters
     ----------
     found
-        The account of the candidates that were looked at, by reason. Padding in it does not count.
+        Audit of the candidates that were found, by reason. Its padding is ignored.
     policy
         The rule.
     candidates
-        int64 of shape (R,): all candidates of each row.
+        int64 of shape (R,): number of all candidates of each row.
     has_anchor
-        bool of shape (R,): False for a skipped query, which rejects every other candidate as ``no_anchor``.
+        bool of shape (R,): False for a skipped query, whose remaining candidates are all rejected as ``no_anchor``.
     too_high
-        int64 of shape (R,): other candidates at or above the ceiling.
+        int64 of shape (R,): number of candidates at or above the ceiling that were not found.
     others
-        int64 of shape (R,) a reason: other candidates that were rejected for it.
+        For further reasons, int64 of shape (R,): number of candidates that were not found and are rejected for it.
 
     Returns
     -------
-    Candidates that are in none of the counts were survivors too far down to be picked: they are ``beyond_pool``, or
-    ``not_sampled`` for a policy that draws from all survivors.
+    Audit
+        Counts by reason of all candidates.
     """
     account = dict(found.by_reason)
     added = {
@@ -192,7 +195,7 @@ def _hashes(shingles: Shingles) -> tuple[Int64Array, npt.NDArray[np.uint64]]:
 
 
 def _result_rows(positives: Rows, *, each: bool) -> tuple[Int64Array, Int64Array]:
-    """Returns the query of every row of the result, and which of its positives is the anchor."""
+    """Returns the query of every row of the result, and the place of the anchor among its positives or -1."""
     if not each:
         return np.arange(len(positives), dtype=np.int64), np.full(len(positives), -1, np.int64)
     offsets, queries = positives.ragged_offsets(), positives.row_of()

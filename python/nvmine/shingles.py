@@ -1,4 +1,4 @@
-"""``Shingles``: texts as sets of hashed word runs, made once, so that near-duplicates can be told at mining speed."""
+"""``Shingles``: texts as sets of hashed word sequences, made once so that mining can compare texts quickly."""
 
 from __future__ import annotations
 
@@ -18,39 +18,41 @@ from nvmine.inputs.numbers import thread_count, whole_number
 from nvmine.inputs.rows import take_rows
 
 WORDS = 3
-"""Words of a shingle, where nothing else is said."""
+"""Default number of words in a shingle."""
 
-# A longer run of words than any text needs; beyond it lies a mistaken argument.
+# No text needs longer shingles; a larger number is a mistake.
 _MOST_WORDS = 1 << 20
 
-# Runs of what Unicode calls letters and numbers; the underscore, which Python counts among them, separates.
+# A word is a run of Unicode letters and digits. `\w` also matches the underscore, which separates words here.
 _WORD = re.compile(r"[^\W_]+")
 
-# Texts whose words are held at once.
+# Number of texts that are split into words at a time.
 _BLOCK = 1 << 15
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shingles:
-    """The word shingles of T texts: for each text, the distinct hashes of its runs of consecutive words.
+    """The word shingles of T texts: for each text, the distinct hashes of its sequences of consecutive words.
 
-    Words are the runs of letters and digits of the text after NFC, white-space folding and case folding. A text of
-    fewer words than a shingle has is one shingle of them all; a text without words has none, and is near nothing.
-    Hashes have 64 bits and are the same on every platform. Make it with :meth:`of`.
+    Words are the runs of letters and digits of a text after NFC normalisation, white-space folding and case folding. A
+    text that has fewer words than a shingle is a single shingle. A text without words has no shingles, and is similar
+    to no text. Hashes have 64 bits and are the same on every platform. Create shingles with :meth:`of`.
 
     Parameters
     ----------
     words
-        Words of a shingle, at least 1.
+        Number of words in a shingle, at least 1.
     offsets
-        int64 of shape (T + 1,): text i has the hashes ``values[offsets[i]:offsets[i + 1]]``.
+        int64 of shape (T + 1,), ascending from 0: the hashes of text i are ``values[offsets[i]:offsets[i + 1]]``.
     values
-        uint64, ascending and distinct within a text.
+        uint64 of shape (offsets[-1],): the hashes, strictly ascending within a text.
 
     Raises
     ------
-    ShapeError, DtypeError
-        The arrays are not as said.
+    ShapeError
+        `offsets` does not ascend from 0 to the length of `values`, or `values` does not ascend within a text.
+    DtypeError
+        An array has another type.
 
     Examples
     --------
@@ -67,44 +69,39 @@ class Shingles:
         for name, dtype in (("offsets", np.int64), ("values", np.uint64)):
             array = getattr(self, name)
             if not isinstance(array, np.ndarray) or array.dtype != dtype:
-                raise DtypeError(f"must be an array of {np.dtype(dtype)}", argument=name)
+                raise DtypeError(f"must be a numpy array of {np.dtype(dtype)}", argument=name)
             if array.ndim != 1:
                 raise ShapeError(f"must have one dimension, not {array.ndim}", argument=name)
             object.__setattr__(self, name, np.require(array, dtype, ["C", "ALIGNED"]))
         offsets, values = self.offsets, self.values
         if not len(offsets) or offsets[0] != 0 or offsets[-1] != len(values) or (np.diff(offsets) < 0).any():
-            raise ShapeError(f"must ascend from 0 to the {len(values)} values", argument="offsets")
+            raise ShapeError(f"must ascend from 0 to {len(values)}, the number of values", argument="offsets")
         falls = values[1:] <= values[:-1]
-        # The first hash of a text may be less than the last one of the text before.
+        # The first hash of a text may be smaller than the last one of the previous text.
         starts = offsets[1:-1]
         falls[starts[(starts > 0) & (starts < len(values))] - 1] = False
         if falls.any():
-            raise ShapeError("must ascend within a text", argument="values")
+            raise ShapeError("must ascend strictly within a text", argument="values")
 
     @classmethod
     def of(cls, texts: Sequence[str], words: int = WORDS, *, threads: int | None = None) -> Shingles:
-        """Hashes texts. O(total text); 8 bytes a distinct shingle are held.
+        """Returns the shingles of texts. O(characters) time, 8 bytes of memory for each distinct shingle of a text.
 
         Parameters
         ----------
         texts
-            The T texts, in order.
+            The T texts.
         words
-            Words of a shingle, at least 1: more make fewer texts similar.
+            Number of words in a shingle, at least 1. With more words, fewer texts are similar.
         threads
-            How many threads hash. Default: as many as the process may use.
-
-        Returns
-        -------
-        Shingles
-            Of the T texts.
+            Number of threads. Default: as many as the process may use.
 
         Raises
         ------
         DtypeError
-            Something in `texts` is no text; `row` is its place.
+            `texts` contains something other than a text; the error's `row` is its place.
         PolicyError
-            `words` or `threads` is no whole number, or out of range.
+            `words` or `threads` is not an integer, or out of range.
 
         Examples
         --------
@@ -124,7 +121,7 @@ class Shingles:
         return len(self.offsets) - 1
 
     def take(self, rows: npt.NDArray[np.int64]) -> Shingles:
-        """The shingles of some of the texts, by their numbers.
+        """Returns the shingles of the texts with these row numbers, in this order.
 
         Examples
         --------
@@ -138,23 +135,29 @@ class Shingles:
 
 
 def read_shingles(passages: Any, queries: Any, threads: int | None) -> tuple[Shingles, Shingles | None]:
-    """Passages and queries, each given as texts or as their shingles, with shingles of the same size.
+    """Returns the shingles of passages and queries, each given as texts or as shingles.
+
+    Texts get shingles of as many words as those that are given, or of 3 words.
 
     Raises
     ------
     PolicyError
-        There are no passages, but a policy compares them.
+        There are no passages, although the policy compares texts.
     ShapeError
-        The sizes differ.
+        Both are given as shingles, with different numbers of words.
     DtypeError
-        They hold something else than texts.
+        A text is not a string.
     """
     if passages is None:
-        raise PolicyError("compares texts: give passage_texts, a Shingles or texts by id", argument="near_duplicate")
+        raise PolicyError(
+            "compares texts; pass passage_texts, a Shingles or a sequence of texts by id", argument="near_duplicate"
+        )
     given = [texts.words for texts in (passages, queries) if isinstance(texts, Shingles)]
     size = given[0] if given else WORDS
     if any(other != size for other in given):
-        raise ShapeError(f"passage_texts has shingles of {given[0]} words, query_texts of {given[1]}; make both alike")
+        raise ShapeError(
+            f"passage_texts has shingles of {given[0]} words, but query_texts of {given[1]}; use the same for both"
+        )
     own = None if queries is None else _read(queries, size, threads)
     return _read(passages, size, threads), own
 
@@ -164,7 +167,7 @@ def _read(texts: Any, words: int, threads: int | None) -> Shingles:
 
 
 def _blocks_of_words(texts: Iterable[str]) -> Iterator[list[str]]:
-    """The words of every text, separated by spaces, some texts at a time."""
+    """Yields blocks of texts, each text as its words separated by spaces."""
     rows = iter(texts)
     done = 0
     while block := list(islice(rows, _BLOCK)):
@@ -176,7 +179,9 @@ def _blocks_of_words(texts: Iterable[str]) -> Iterator[list[str]]:
 
 
 def normalise(text: str) -> str:
-    """Return what identity compares: NFC, runs of white space as one space, none at the ends, case folded.
+    """Returns the form of a text that identity compares.
+
+    The text is normalised to NFC and case folded, and its white space becomes single spaces between words.
 
     Examples
     --------
@@ -184,12 +189,12 @@ def normalise(text: str) -> str:
     'café du nord'
     """
     folded = " ".join(unicodedata.normalize("NFC", text).split()).casefold()
-    # Case folding may leave a letter and its accent apart.
+    # Case folding may decompose a letter and its accent.
     return unicodedata.normalize("NFC", folded)
 
 
 def words_of(text: str) -> list[str]:
-    """Return the runs of letters and digits of the normalised text, in order.
+    """Returns the words of a text in order: the runs of letters and digits of the normalised text.
 
     Examples
     --------

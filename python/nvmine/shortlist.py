@@ -1,8 +1,8 @@
-"""Score matrices on a GPU, cut to what can decide before they cross to the core.
+"""Filters score matrices on a GPU, so that only a shortlist of each row is copied to the CPU.
 
-Of a row of scores, only the best few below its ceiling can become negatives. The device finds those and counts the
-others by reason, exactly, for a score that is given is compared as it is. What crosses is a few numbers a query instead
-of one for each passage, and the outcome, account included, is that of the whole matrix.
+Only the best few scores of a row that lie below its ceiling can become negatives. The device finds those and counts the
+others by reason. Scores are compared as given, without rounding, so the result equals that of the whole matrix, audit
+included, while a few numbers for each query are copied instead of one for each passage.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from nvmine.audit import Audit
 from nvmine.devices import rounded_up
 from nvmine.errors import ShapeError
 from nvmine.inputs.keys import Keys
-from nvmine.inputs.rows import Rows, offsets_of, read_lists, signed
+from nvmine.inputs.read import read_lists
+from nvmine.inputs.rows import Rows, offsets_of, signed
 from nvmine.negatives import Negatives
 from nvmine.policy import Policy
 from nvmine.rule import Request, apply, complete_account, outline, search_ceilings
@@ -27,14 +28,18 @@ if TYPE_CHECKING:
 
 Int64Array = npt.NDArray[np.int64]
 
-# Scores looked at together, which a device holds some copies of.
+# Number of scores in a block. The device holds a few copies of a block at a time.
 _AT_ONCE = 1 << 26
-# Narrower rows are not worth the trouble.
+# A shortlist pays off only if a row has at least this many times as many columns.
 _LEAST_GAIN = 4
 
 
 def needed(scores: Any, policy: Policy) -> int | None:
-    """How many survivors of each row decide, if that is far fewer than the row of a matrix on a device holds."""
+    """Returns the length of a shortlist that decides each row, or None if no shortlist should be made.
+
+    A shortlist needs a floating-point torch matrix on a GPU, a policy that a fixed number of survivors decides, and
+    rows that are much longer than that number.
+    """
     if type(scores).__module__.partition(".")[0] != "torch" or not is_elsewhere(scores) or scores.ndim != 2:
         return None
     is_simple = policy.anchor != "each" and policy.near_duplicate is None and scores.is_floating_point()
@@ -45,7 +50,7 @@ def needed(scores: Any, policy: Policy) -> int | None:
 
 
 def is_elsewhere(scores: torch.Tensor) -> bool:
-    """Whether scores lie on a device with memory of its own."""
+    """Returns whether the scores lie on a device with its own memory."""
     return bool(scores.device.type == "cuda")
 
 
@@ -61,9 +66,9 @@ def mine_shortlist(
     reasons: bool,
     threads: int | None,
 ) -> Negatives:
-    """Mines a matrix whose columns are the passages, where the best `depth` survivors of a row decide.
+    """Mines a matrix whose columns are the passages, given that the best `depth` survivors decide each row.
 
-    The result is that of :func:`nvmine.mine`.
+    The result equals that of :func:`nvmine.mine` on the CPU.
     """
     queries, width = scores.shape
     if len(pos_scores) != queries:
@@ -92,7 +97,21 @@ def mine_shortlist(
 
 
 class Cut(NamedTuple):
-    """The shortlist, row by row, how long it is for each, and how many others there are for each reason."""
+    """The shortlist of each row, and the counts of all other scores by reason.
+
+    Attributes
+    ----------
+    scores, ids
+        Scores and columns of the shortlists, one row after the other.
+    counts
+        int64 of shape (rows,): length of each shortlist.
+    not_finite
+        int64 of shape (rows,): scores that are NaN or infinite.
+    excluded
+        int64 of shape (rows,): finite scores of excluded columns.
+    too_high, too_low
+        int64 of shape (rows,): other scores at or above the ceiling, and below the floor.
+    """
 
     scores: npt.NDArray[np.floating]
     ids: Int64Array
@@ -110,9 +129,20 @@ def cut(
     depth: int,
     excluded: tuple[Int64Array, Int64Array],
 ) -> Cut:
-    """The `depth` best below each row's ceiling and not below the floor, and all that score like the last of them.
+    """Cuts each row to its `depth` best scores between floor and ceiling, and all scores that tie with the last one.
 
-    ``excluded`` are rows, ascending, and columns, each pair once. O(scores).
+    O(scores).
+
+    Parameters
+    ----------
+    scores
+        Matrix of scores, on its device.
+    ceilings, floor
+        Exclusive upper bound for each row, and inclusive lower bound for all.
+    depth
+        Length of the shortlist without ties.
+    excluded
+        Rows (ascending) and columns of scores to leave out, each pair once.
     """
     import torch
 
@@ -120,7 +150,7 @@ def cut(
     step, parts = max(1, _AT_ONCE // max(1, width)), []
     for start in range(0, max(1, rows), step):
         block = scores[start : start + step]
-        # float32 holds the shorter types; in float64 nothing has to be rounded.
+        # float32 represents the shorter types exactly, and float64 stays as it is.
         block = block if block.dtype == torch.float64 else block.float()
         bounds = [_bounds(bound, block) for bound in (ceilings[start : start + step], np.array([floor]))]
         first, last = np.searchsorted(excluded[0], [start, start + step])
@@ -152,7 +182,7 @@ def cut(
 
 
 def _bounds(bounds: npt.NDArray[np.float64], like: torch.Tensor) -> torch.Tensor:
-    """The bounds in the tensor's type, beside it: what is below one is below the other."""
+    """Returns bounds in the type and on the device of `like`, such that the same values of `like` are below them."""
     import torch
 
     exact = like.dtype == torch.float64
@@ -160,7 +190,7 @@ def _bounds(bounds: npt.NDArray[np.float64], like: torch.Tensor) -> torch.Tensor
 
 
 def _pairs(lists: list[Rows | None], width: int) -> tuple[Int64Array, Int64Array]:
-    """Returns the rows and columns of excluded candidates, each pair once; an id that is not a column excludes none."""
+    """Returns the rows and columns of the listed ids, each pair once and in order, without ids that are not columns."""
     pairs = [np.empty(0, np.int64)]
     for rows in lists:
         if rows is not None:

@@ -25,7 +25,8 @@ import oracle
 from arrow_producer import CArray, CSchema, Made, Streamed, capsule, values_address
 from nvmine.errors import DtypeError, NvmineError, ShapeError
 from nvmine.inputs.keys import read_keys
-from nvmine.inputs.rows import Rows, read_column, read_rows
+from nvmine.inputs.read import read_column, read_rows
+from nvmine.inputs.rows import Rows
 
 try:
     import pyarrow as pa
@@ -249,7 +250,7 @@ def test_streams_without_a_chunk_are_of_any_type(inner: str) -> None:
 def test_one_number_a_row_is_read_where_it_is_expected() -> None:
     assert read_column("identity", pl.Series([7, 8, 7])).tolist() == [7, 8, 7]
     assert read_column("identity", pl.Series([[7], [8]], dtype=pl.Array(pl.Int64, 1))).tolist() == [7, 8]
-    with pytest.raises(ShapeError, match="expected a List column with a row a query"):
+    with pytest.raises(ShapeError, match="expected a List column with one list for each query"):
         nvmine.mine(pl.Series([0.5]), [1.0])
 
 

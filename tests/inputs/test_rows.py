@@ -19,7 +19,7 @@ import oracle
 from nvmine.errors import DtypeError, NvmineError, ShapeError
 from nvmine.inputs.foreign import list_column
 from nvmine.inputs.keys import read_keys, text_keys
-from nvmine.inputs.rows import read_rows
+from nvmine.inputs.read import read_rows
 
 try:
     import torch

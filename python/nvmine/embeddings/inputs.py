@@ -9,7 +9,8 @@ import numpy as np
 from nvmine.data import Vectors
 from nvmine.errors import IdError, ShapeError
 from nvmine.inputs.foreign import to_numpy
-from nvmine.inputs.rows import Rows, offsets_of, read_rows, signed
+from nvmine.inputs.read import read_rows
+from nvmine.inputs.rows import Rows, offsets_of, signed
 
 
 def read_vectors(name: str, data: Any) -> Vectors:

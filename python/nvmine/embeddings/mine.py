@@ -17,7 +17,8 @@ from nvmine.embeddings.search import Searching, mine_collection
 from nvmine.errors import PolicyError, ShapeError
 from nvmine.inputs.keys import read_keys
 from nvmine.inputs.numbers import thread_count, whole_number
-from nvmine.inputs.rows import read_column, signed
+from nvmine.inputs.read import read_column
+from nvmine.inputs.rows import signed
 from nvmine.negatives import Negatives
 from nvmine.policy import Policy, PolicyFields, takes_policy_fields
 from nvmine.search import parse_memory

@@ -1,1 +1,1 @@
-"""What callers hand in, checked once: arrays, tensors, Arrow columns, keys and whole numbers."""
+"""Inputs of callers, checked once: arrays, tensors, Arrow columns, keys of queries and whole numbers."""

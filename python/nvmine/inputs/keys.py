@@ -1,4 +1,4 @@
-"""What queries are called: the keys that draws depend on, and the names that messages show."""
+"""Keys and names of queries: random draws depend on the keys, and messages show the names."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from nvmine.inputs.foreign import Array, Bfloat16, is_arrow, to_numpy, type_name
 
 
 class Keys(NamedTuple):
-    """What queries are called: their keys for the draws, uint64, and their names in messages."""
+    """Keys of the queries for random draws, uint64 of shape (n_queries,), and their names for messages."""
 
     keys: npt.NDArray[np.uint64]
     names: Sequence[Any] | Array
 
 
 def read_keys(name: str, data: Any) -> Keys:
-    """Keys of the queries: whole numbers as they are, texts by :func:`text_keys`.
+    """Reads the keys of queries. An integer is its own key; the key of a string is a hash, see :func:`text_keys`.
 
     Raises
     ------
     ShapeError, DtypeError
-        The data have another number of dimensions, or are neither whole numbers nor texts.
+        The data have another number of dimensions, or are neither integers nor strings.
     """
     if is_arrow(data):
         data, nulls, layout, column = _core.read_arrow(name, data)
@@ -37,11 +37,11 @@ def read_keys(name: str, data: Any) -> Keys:
     if isinstance(data, list | tuple) and len({isinstance(key, str) for key in data}) > 1:
         raise DtypeError(f"{name} must be whole numbers or strings, not both")
     if isinstance(data, list | tuple) and data and isinstance(data[0], str):
-        # Not by way of numpy, whose strings are all as long as the longest and lose a NUL at their end.
+        # numpy would pad all strings to the length of the longest, and drop a NUL character at the end.
         return Keys(text_keys(data), data)
     array = to_numpy(name, data)
     if array.ndim != 1:
-        raise ShapeError(f"{name} has shape {array.shape}, expected one id a query")
+        raise ShapeError(f"{name} has shape {array.shape}, expected one id for each query")
     if array.size == 0:
         return Keys(np.empty(0, np.uint64), array)
     if array.dtype.kind in "iu" and not isinstance(array, Bfloat16):
@@ -53,11 +53,11 @@ def read_keys(name: str, data: Any) -> Keys:
 
 
 def named(error: NvmineError, row: int, keys: Keys | None) -> NvmineError:
-    """The error as one of this query, by its name where it has one."""
+    """Returns the error with the row of its query, and the query's name if it has one."""
     return error.at(row=row, query=None if keys is None else str(keys.names[row]))
 
 
 def text_keys(texts: Sequence[str]) -> npt.NDArray[np.uint64]:
-    """The key of each text: the first eight bytes of its BLAKE2b digest, little-endian."""
+    """Returns the key of each text: its 8-byte BLAKE2b digest as a little-endian number."""
     joined = b"".join(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest() for text in texts)
     return np.frombuffer(joined, "<u8").astype(np.uint64)

@@ -1,4 +1,4 @@
-"""Options that are whole numbers in a range: how many threads, how many words, how many to compare."""
+"""Options that are whole numbers in a range, such as numbers of threads or words."""
 
 from __future__ import annotations
 
@@ -11,12 +11,23 @@ MOST_THREADS = 1024
 
 
 def whole_number(name: str, value: Any, most: int, why: str = "") -> int:
-    """The value of an option, from 1 to `most`; `why` says what sets that bound.
+    """Returns the value of an option, which must lie in [1, most].
+
+    Parameters
+    ----------
+    name
+        Name of the option.
+    value
+        Its value.
+    most
+        The largest valid value.
+    why
+        The reason for that limit, for the message; it ends in a comma and a space.
 
     Raises
     ------
     PolicyError
-        It is no whole number, or out of range.
+        The value is not a whole number, or out of range.
     """
     try:
         if isinstance(value, bool):
@@ -30,11 +41,11 @@ def whole_number(name: str, value: Any, most: int, why: str = "") -> int:
 
 
 def thread_count(threads: int | None) -> int | None:
-    """The number of threads as the core takes it.
+    """Returns the number of threads in the form that the core takes; None: as many as the process may use.
 
     Raises
     ------
     PolicyError
-        It is no whole number, or outside [1, 1024].
+        The number is not a whole number, or not in [1, 1024].
     """
     return None if threads is None else whole_number("threads", threads, MOST_THREADS)
