@@ -296,13 +296,13 @@ def test_names_and_keys_are_the_callers() -> None:
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"queries": vectors(3, 5)}, ShapeError, "dimension 5, the corpus 16"),
+        ({"queries": vectors(3, 5)}, ShapeError, "queries have dimension 5, but the corpus has dimension 16"),
         ({"queries": vectors(3).astype(float)}, DtypeError, "queries has type float64"),
         ({"corpus": np.zeros(16, np.float32)}, ShapeError, "corpus has shape"),
         ({"corpus": [vectors(2), vectors(2, 5)]}, ShapeError, "shard 1 of corpus has dimension 5"),
         ({"corpus": [vectors(2), vectors(2).astype(int)]}, DtypeError, "shard 1 of corpus has type int64"),
         ({"positives": [0, 1]}, ShapeError, "positives has 2 rows for 3"),
-        ({"positives": [0, 1, 9]}, IdError, "row 2.*passage 9 in positives lies outside a corpus of 9"),
+        ({"positives": [0, 1, 9]}, IdError, "row 2.*passage 9 in positives lies outside the corpus of 9 passages"),
         ({"positives": [0, -1, 1]}, ScoreError, "row 1"),
         ({"positives": [0.5, 1, 2]}, DtypeError, "positives has type float64"),
         ({"exclude_ids": [[0], [12], []]}, IdError, "passage 12 in exclude_ids"),

@@ -1,4 +1,4 @@
-"""Vectors in, negatives out: the search and the rule in one, without a run folder."""
+"""Mines negatives from vectors: search and rule in one call, without a run folder."""
 
 from nvmine.embeddings.mine import mine_embeddings
 

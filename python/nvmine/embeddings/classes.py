@@ -1,4 +1,4 @@
-"""Passages that are one passage: excluding one excludes all, and the best-scored of them stands for the others."""
+"""Identity classes: passages that count as the same passage. Excluding one excludes all; only the best one is mined."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ Int64Array = npt.NDArray[np.int64]
 
 
 class Classes:
-    """Which passages are equal.
+    """Finds the passages that count as the same passage.
 
     Parameters
     ----------
     numbers
-        int64 (n_passages,): passages with equal numbers are one.
+        int64 of shape (n_passages,): passages with equal numbers are in the same class.
     """
 
     def __init__(self, numbers: Int64Array) -> None:
@@ -27,7 +27,7 @@ class Classes:
         self._members = Rows(np.argsort(self._class_of, kind="stable"), None, offsets_of(self._sizes))
 
     def equal_to(self, passages: Int64Array) -> Rows:
-        """The passages that are one with each of these, which are among them."""
+        """Returns, for each passage, all passages of its class, itself included."""
         return self._members.take(self._class_of[passages])
 
     def any_equal(
@@ -36,9 +36,16 @@ class Classes:
         passages: Int64Array,
         holds: Callable[[Int64Array, Int64Array], npt.NDArray[np.bool_]],
     ) -> npt.NDArray[np.bool_]:
-        """For (row, passage) pairs, whether something holds for the row and any passage that is one with the passage.
+        """Returns, for each (row, passage) pair, whether a condition holds for the row and any passage of the class.
 
-        It is asked of passages that have equals only, once for each row.
+        Passages that are alone in their class are not tested; their result is False.
+
+        Parameters
+        ----------
+        rows, passages
+            The pairs.
+        holds
+            The condition for pairs of a row and a passage, which is called once, with each row and class only once.
         """
         classes, count = self._class_of[passages], max(1, len(self._sizes))
         several = np.flatnonzero(self._sizes[classes] > 1)

@@ -1,4 +1,4 @@
-"""What is mined: queries, the corpus, and what is known of either."""
+"""The input of :func:`nvmine.mine_embeddings`, read and checked."""
 
 from __future__ import annotations
 
@@ -17,7 +17,21 @@ Int64Array = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """Passages are row numbers of the corpus; `classes` and `texts` are None where nothing asks for them."""
+    """Queries and corpus, and what is known about them. A passage is its row number in the corpus.
+
+    Parameters
+    ----------
+    queries, corpus
+        The vectors.
+    positives, exclude
+        Passages that never become negatives, as ragged rows, one for each query.
+    keys
+        Keys of the queries for random draws, and their names in messages. None: the row numbers.
+    classes
+        int64 of shape (n_passages,): passages with equal numbers count as the same passage. None: all differ.
+    texts
+        Shingles of the passages and of the queries. None if the policy does not compare texts.
+    """
 
     queries: Vectors
     corpus: Vectors

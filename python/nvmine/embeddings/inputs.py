@@ -1,4 +1,4 @@
-"""Vectors and positives of any kind as what the search takes."""
+"""Reads vectors and positives of any kind into the form that the search takes."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from nvmine.data import Vectors
-from nvmine.errors import IdError, ShapeError
+from nvmine.errors import IdError
 from nvmine.inputs.foreign import to_numpy
-from nvmine.inputs.read import read_rows
+from nvmine.inputs.read import read_lists
 from nvmine.inputs.rows import Rows, offsets_of, signed
 
 
@@ -33,27 +33,27 @@ def read_vectors(name: str, data: Any) -> Vectors:
 
 
 def read_passages(name: str, data: Any, queries: int, passages: int) -> Rows:
-    """Ragged rows of passages, each inside the corpus; negative numbers are left out, and None is empty rows.
+    """Reads lists of passages, one for each query, as ragged rows.
+
+    Negative numbers are left out, and None gives empty rows.
 
     Raises
     ------
     ShapeError, DtypeError
-        The data have another number of rows or dimensions, or are no whole numbers.
+        The data have another number of rows or dimensions, or are not integers.
     IdError
-        A number is too large; the message names the row.
+        A number is not a row of the corpus; the error has the row of the query.
     """
-    if data is None:
+    rows = read_lists(name, data, queries)
+    if rows is None:
         return Rows(np.empty(0, np.int64), None, np.zeros(queries + 1, np.int64))
-    rows = read_rows(name, data, "ids", single=True)
-    if len(rows) != queries:
-        raise ShapeError(f"{name} has {len(rows)} rows for {queries} queries")
-    offsets = rows.ragged_offsets()
+    offsets, row_of = rows.ragged_offsets(), rows.row_of()
     ids = signed(rows.values)[offsets[0] : offsets[-1]]
-    row_of = np.repeat(np.arange(queries), np.diff(offsets))
     wrong = np.flatnonzero(ids >= passages)
     if wrong.size:
         raise IdError(
-            f"passage {ids[wrong[0]]} in {name} lies outside a corpus of {passages}", row=int(row_of[wrong[0]])
+            f"passage {ids[wrong[0]]} in {name} lies outside the corpus of {passages} passages",
+            row=int(row_of[wrong[0]]),
         )
     is_passage = ids >= 0
     return Rows(ids[is_passage], None, offsets_of(np.bincount(row_of[is_passage], minlength=queries)))

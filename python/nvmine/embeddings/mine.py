@@ -1,9 +1,9 @@
-"""``mine_embeddings``: from vectors to hard negatives, without a depth to guess.
+"""``mine_embeddings``: mines hard negatives from vectors, without a search depth to choose.
 
 Positives are scored first, so every query's ceiling is known before the search, and the search looks for the best
-passages *below it*: no query starves while the corpus holds enough, and nothing is found only to be rejected. Prefer
-:func:`nvmine.mine` where scores are there already, and :func:`nvmine.mine_dataset` from texts: it keeps everything in a
-run folder.
+passages *below the ceiling*. So no query is starved, and no candidate is found only to be rejected by its score. If you
+already have scores, use :func:`nvmine.mine`. If you have texts, use :func:`nvmine.mine_dataset`, which stores
+everything in a run folder.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Literal, Unpack
 
 from nvmine.embeddings.collection import Collection
 from nvmine.embeddings.inputs import read_passages, read_vectors
-from nvmine.embeddings.search import Searching, mine_collection
+from nvmine.embeddings.search import SearchOptions, mine_collection
 from nvmine.errors import PolicyError, ShapeError
 from nvmine.inputs.keys import read_keys
 from nvmine.inputs.numbers import thread_count, whole_number
@@ -24,7 +24,7 @@ from nvmine.policy import Policy, PolicyFields, takes_policy_fields
 from nvmine.search import parse_memory
 from nvmine.shingles import read_shingles
 
-# Deeper lists are the whole matrix of scores, which `nvmine.mine` takes.
+# To keep more candidates than this, compute the matrix of scores and pass it to `nvmine.mine`.
 MOST_KEPT = 1 << 20
 
 
@@ -49,64 +49,67 @@ def mine_embeddings(
 ) -> Negatives:
     """Picks the hard negatives of every query from a whole corpus of vectors.
 
-    The outcome is that of :func:`nvmine.mine` on the full matrix of scores in float64, ids and account alike, but that
-    matrix is never made. O(queries x passages x dimension) time; memory as given, beside the vectors.
+    The result equals that of :func:`nvmine.mine` on the full matrix of float64 scores, audit included, but that matrix
+    is never held in memory. O(queries x passages x dimension) time; `memory` bytes beside the vectors.
 
     Parameters
     ----------
     queries
-        (n_queries, dimension) vectors: float16, bfloat16 (torch) or float32; a numpy array or memory map, or a tensor.
+        (n_queries, dimension) vectors: float16, bfloat16 (torch) or float32, as a numpy array, memory map or tensor.
     corpus
-        (n_passages, dimension) vectors likewise, or a sequence of such shards, whose rows are numbered through. Memory
-        maps are read block by block, once for as many queries as `memory` holds the results of.
+        (n_passages, dimension) vectors in the same forms, or a sequence of such shards, whose rows are numbered
+        consecutively. Memory maps are read block by block: once if the results of all queries fit into `memory`, else
+        once for each part of the queries that does.
     positives
-        Row numbers of each query's positives in the corpus: (n_queries,), or ragged rows. A negative one is none.
+        Row numbers of each query's positives in the corpus: (n_queries,), or ragged rows. Negative numbers are ignored.
     similarity
-        How vectors are compared: by ``dot`` product, or by ``cosine``, 0 where a vector is zero.
+        How vectors are compared: by ``dot`` product, or by ``cosine``, which is 0 if a vector is zero.
     query_ids
-        (n_queries,) whole numbers or strings: keys of the draws, and names in messages. Default: the row number.
+        (n_queries,) integers or strings that identify the queries in random draws and messages. Default: the row
+        numbers.
     exclude_ids
-        Ragged rows of further passages that are never emitted, such as the query's own text.
+        Ragged rows of further passages that never become negatives, such as the query's own text.
     identity
-        (n_passages,) whole numbers: passages with equal numbers are one passage.
+        (n_passages,) integers: passages with equal numbers count as the same passage.
     passage_texts, query_texts
-        For `near_duplicate`, as in :func:`nvmine.mine`.
+        Texts that `near_duplicate` compares, as in :func:`nvmine.mine`.
     depth
-        Also keep so many of the best passages of each query, whatever the policy: ``candidates`` of the result, found
-        in the same pass, lets :func:`nvmine.mine` apply another policy in no time. Default: none.
+        Number of each query's best passages to keep, whatever the policy, in [1, 2**20]. They are found in the same
+        pass and are the `candidates` of the result, from which :func:`nvmine.mine` can apply another policy quickly.
+        Default: none are kept.
     memory
-        Budget for blocks and results, such as ``"512M"``.
+        Budget for blocks and results, such as ``"512M"``, or a number of bytes.
     device
-        Where torch multiplies, such as ``"cuda"``, or several devices that share the corpus. Default: the core does, on
-        the CPU; ``"cpu"`` pays on processors with AMX. The results are the same.
+        Torch device that multiplies, such as ``"cuda"``, or several devices, which share the corpus. Default: nvmine
+        itself multiplies, on the CPU; ``"cpu"`` is faster on processors with AMX. The results are the same.
     threads
-        How many threads work. Default: as many as the process may use.
+        Number of threads. Default: as many as the process may use.
     policy
-        The whole rule; or give its fields as keywords, see :class:`nvmine.Policy`.
+        The policy. You can pass its fields as keyword arguments instead, see :class:`nvmine.Policy`.
     **fields
-        The fields of a policy, where `policy` is not given.
+        Fields of the policy, if `policy` is not given.
 
     Returns
     -------
     Negatives
-        A row a query, or a row a positive for ``anchor="each"``, with float64 scores. Every passage of the corpus is
-        accounted for; with `identity` or `near_duplicate` those too far down to matter are not compared, and count as
-        ``beyond_pool`` or ``not_sampled``.
+        One row for each query, or one for each positive with ``anchor="each"``. The scores are float64. The audit
+        counts every passage of the corpus. With `identity` or `near_duplicate`, survivors too far down to be picked are
+        not compared, and count as ``beyond_pool`` or ``not_sampled``.
 
     Raises
     ------
     PolicyError
-        An option or a field of the policy is wrong.
+        An option or a policy field is invalid.
     ShapeError, DtypeError
-        The arrays do not fit each other, or hold something else than vectors and ids.
+        The arrays do not fit each other, or do not contain vectors and ids.
     IdError
-        A positive lies outside the corpus.
+        A positive or an excluded passage lies outside the corpus.
     ScoreError
         A query has no positive.
     SearchError
-        A vector has a component that is NaN or infinite; the message names it. Or `memory` is no size.
+        A vector has a component that is NaN or infinite, and the message names it; or `memory` is not a size.
     ShortError
-        The corpus holds fewer than `n` for a query, under ``on_short="raise"``.
+        A query got fewer than `n` negatives, with ``on_short="raise"``.
 
     Examples
     --------
@@ -116,7 +119,7 @@ def mine_embeddings(
     array([[1, 2],
            [0, 2]])
 
-    Kept candidates under another policy:
+    Keep candidates, and apply another policy to them:
 
     >>> kept = nvmine.mine_embeddings(corpus[:2], corpus, [0, 1], n=2, depth=3).candidates
     >>> nvmine.mine(kept.scores, kept.pos_scores, ids=kept.ids, pos_ids=kept.pos_ids, method="margin", n=1).ids
@@ -127,10 +130,10 @@ def mine_embeddings(
     if similarity not in ("dot", "cosine"):
         raise PolicyError(f"must be 'dot' or 'cosine', not {similarity!r}", argument="similarity")
     kept = 0 if depth is None else whole_number("depth", depth, MOST_KEPT)
-    searching = Searching(parse_memory(memory), similarity == "cosine", device, thread_count(threads), kept)
+    options = SearchOptions(parse_memory(memory), similarity == "cosine", device, thread_count(threads), kept)
     own, passages = read_vectors("queries", queries), read_vectors("corpus", corpus)
     if own.dimension != passages.dimension or own.dimension == 0:
-        raise ShapeError(f"queries have dimension {own.dimension}, the corpus {passages.dimension}")
+        raise ShapeError(f"queries have dimension {own.dimension}, but the corpus has dimension {passages.dimension}")
     keys = None if query_ids is None else read_keys("query_ids", query_ids)
     if keys is not None and len(keys.keys) != len(own):
         raise ShapeError(f"query_ids has {len(keys.keys)} ids for {len(own)} queries")
@@ -139,7 +142,7 @@ def mine_embeddings(
         raise ShapeError(f"identity has {len(classes)} numbers for {len(passages)} passages")
     texts = None
     if chosen.near_duplicate is not None:
-        texts = read_shingles(passage_texts, query_texts, searching.threads)
+        texts = read_shingles(passage_texts, query_texts, options.threads)
         for name, shingles, rows in (("passage", texts[0], passages), ("query", texts[1], own)):
             if shingles is not None and len(shingles) != len(rows):
                 raise ShapeError(f"{name}_texts has {len(shingles)} texts for {len(rows)} vectors")
@@ -152,4 +155,4 @@ def mine_embeddings(
         classes=classes,
         texts=texts,
     )
-    return mine_collection(collection, chosen, searching)
+    return mine_collection(collection, chosen, options)

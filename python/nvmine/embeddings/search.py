@@ -1,8 +1,9 @@
-"""Searches every query below its own ceiling, and applies the rule to what is found.
+"""Searches every query below its own ceiling, and applies the rule to the passages that are found.
 
-A row of the result is one query with one anchor. Rows are searched together, as many as fit the memory budget, and each
-search asks for just as many survivors as decide the negatives. If equal passages or near-duplicates use up some of
-them, that row alone is searched again, deeper.
+A row of the result is one query with one anchor. As many rows as fit into the memory budget are searched together. The
+first search asks for the number of survivors that decides the negatives (:attr:`nvmine.Policy.decisive`). If some of
+those turn out to be duplicates or near-duplicates, the row may need more candidates. Only such rows are searched again,
+deeper.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy.typing as npt
 
 from nvmine.embeddings.classes import Classes
 from nvmine.embeddings.collection import Collection
-from nvmine.embeddings.parts import Parts
+from nvmine.embeddings.mined_rows import MinedRows
 from nvmine.errors import NvmineError, SearchError
 from nvmine.inputs.keys import Keys, named
 from nvmine.inputs.rows import Rows, offsets_of
@@ -28,22 +29,22 @@ from nvmine.search import BoundedResult, Target, rescore, search_blocks
 Int64Array = npt.NDArray[np.int64]
 Float64Array = npt.NDArray[np.float64]
 
-# How much deeper a row is searched again.
+# Factor by which the depth grows when a row is searched again.
 _DEEPER = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Searching:
-    """How to search.
+class SearchOptions:
+    """Options of the search.
 
     Parameters
     ----------
     memory
-        Bytes for blocks and results.
+        Budget for blocks and results, in bytes.
     cosine
         Whether to compare by cosine; else by dot product.
     device
-        Torch devices to multiply on. None: the core multiplies, on the CPU.
+        Torch devices that multiply. None: the core multiplies, on the CPU.
     threads
         Number of threads of the core. None: as many as the process may use.
     kept
@@ -57,18 +58,24 @@ class Searching:
     kept: int
 
 
-def mine_collection(collection: Collection, policy: Policy, searching: Searching) -> Negatives:
-    """Returns the negatives of all queries."""
+def mine_collection(collection: Collection, policy: Policy, options: SearchOptions) -> Negatives:
+    """Returns the negatives of all queries.
+
+    Raises
+    ------
+    SearchError
+        A vector of a query or of a positive has a component that is not finite.
+    """
     numbers = collection.positives.row_of()
     scores = rescore(
-        collection.queries, numbers, collection.corpus, collection.positives.values[:, None], cosine=searching.cosine
+        collection.queries, numbers, collection.corpus, collection.positives.values[:, None], cosine=options.cosine
     )
-    _refuse_infinite(collection, numbers, scores[:, 0])
-    anchors = Rows(scores[:, 0], None, collection.positives.ragged_offsets())
-    return _Mining(collection, policy, searching, anchors).negatives()
+    _require_finite_scores(collection, numbers, scores[:, 0])
+    pos_scores = Rows(scores[:, 0], None, collection.positives.ragged_offsets())
+    return _Miner(collection, policy, options, pos_scores).negatives()
 
 
-def _refuse_infinite(collection: Collection, queries: Int64Array, scores: Float64Array) -> None:
+def _require_finite_scores(collection: Collection, queries: Int64Array, scores: Float64Array) -> None:
     wrong = np.flatnonzero(~np.isfinite(scores))
     if wrong.size:
         row, passage = int(queries[wrong[0]]), int(collection.positives.values[wrong[0]])
@@ -77,67 +84,70 @@ def _refuse_infinite(collection: Collection, queries: Int64Array, scores: Float6
         raise SearchError(f"{what} vector has a component that is NaN or infinite", row=number)
 
 
-class _Mining:
-    """One policy for one collection."""
+class _Miner:
+    """Mines a collection with a policy, given the scores of the positives."""
 
-    def __init__(self, collection: Collection, policy: Policy, searching: Searching, anchors: Rows) -> None:
-        self._collection, self._policy, self._searching, self._anchors = collection, policy, searching, anchors
+    def __init__(self, collection: Collection, policy: Policy, options: SearchOptions, pos_scores: Rows) -> None:
+        self._collection, self._policy, self._options, self._pos_scores = collection, policy, options, pos_scores
         self._floor = -np.inf if policy.min_score is None else float(policy.min_score)
         self._classes = None if collection.classes is None else Classes(collection.classes)
         count, decisive = len(collection.corpus), policy.decisive
         self._needed = count if decisive is None else min(decisive, count)
 
     def negatives(self) -> Negatives:
-        """Mines every row, as many at once as the memory budget allows."""
-        with self._named(np.arange(len(self._collection.queries))):
-            ceilings = outline(self._anchors, self._policy)
-        parts = Parts(ceilings, self._collection, self._policy.n, self._searching.kept)
-        rows, depth = np.arange(len(ceilings)), self._needed
+        """Mines all rows, as many at a time as the memory budget allows, and those that need more candidates again."""
+        with self._naming_queries(np.arange(len(self._collection.queries))):
+            rows_of_result = outline(self._pos_scores, self._policy)
+        results = MinedRows(rows_of_result, self._collection, self._policy.n, self._options.kept)
+        rows, depth = np.arange(len(rows_of_result)), self._needed
         while rows.size:
-            # A list grows to twice its depth, and is copied out in the end.
-            step = max(1, self._searching.memory // 3 // (64 * max(1, depth + self._searching.kept)))
-            hungry = [self._mine(parts, rows[start : start + step], depth) for start in range(0, len(rows), step)]
-            rows, depth = np.concatenate(hungry), min(_DEEPER * depth, len(self._collection.corpus))
-        return parts.negatives(self._anchors)
+            # A list grows to twice its depth during the search, and is copied at the end.
+            step = max(1, self._options.memory // 3 // (64 * max(1, depth + self._options.kept)))
+            undecided = [self._mine(results, rows[start : start + step], depth) for start in range(0, len(rows), step)]
+            rows, depth = np.concatenate(undecided), min(_DEEPER * depth, len(self._collection.corpus))
+        return results.negatives(self._pos_scores)
 
-    def _mine(self, parts: Parts, rows: Int64Array, depth: int) -> Int64Array:
-        """Mines some rows from the best `depth` survivors each, and returns the rows that need more of them."""
+    def _mine(self, results: MinedRows, rows: Int64Array, depth: int) -> Int64Array:
+        """Mines some rows from the best `depth` survivors of each, and returns the rows that need more candidates."""
         collection = self._collection
-        queries, bounds = parts.outline.queries[rows], search_ceilings(parts.outline.ceilings[rows])
+        queries, bounds = results.outline.queries[rows], search_ceilings(results.outline.ceilings[rows])
         excluded = self._excluded(queries)
-        searching = self._searching
-        # The first search has kept the best passages already.
-        kept = searching.kept if depth == self._needed else 0
+        options = self._options
+        # The first search keeps the best passages; deeper ones need not find them again.
+        kept = options.kept if depth == self._needed else 0
         target = Target(depth, bounds, self._floor, (excluded.ragged_offsets(), excluded.values), kept)
         found = search_blocks(
             collection.queries,
             queries,
             collection.corpus,
             target,
-            memory=searching.memory,
-            cosine=searching.cosine,
-            device=searching.device,
-            threads=searching.threads,
+            memory=options.memory,
+            cosine=options.cosine,
+            device=options.device,
+            threads=options.threads,
         )
         if kept:
-            parts.keep(queries, found)
+            results.keep(queries, found)
         is_all = found.ids[:, -1:].max(axis=1, initial=-1) < 0
-        shadowed = self._shadowed(queries, bounds, found)
-        found.ids[shadowed] = -1
-        fed = is_all | self._fed(parts, rows, found, depth)
-        found, shadowed = found.take(fed), shadowed[fed].sum(axis=1)
-        negatives = self._rule(parts, rows[fed], found, self._policy)
-        excluded = excluded.take(np.flatnonzero(fed))
-        account = self._whole_account(negatives, found, shadowed, bounds[fed], excluded, queries[fed])
-        parts.put(rows[fed], negatives, account)
-        hungry: Int64Array = rows[~fed]
-        return hungry
+        outranked = self._outranked(queries, bounds, found)
+        found.ids[outranked] = -1
+        decided = is_all | self._is_decided(results, rows, found, depth)
+        found, outranked = found.take(decided), outranked[decided].sum(axis=1)
+        negatives = self._apply_rule(results, rows[decided], found, self._policy)
+        excluded = excluded.take(np.flatnonzero(decided))
+        account = self._corpus_account(negatives, found, outranked, bounds[decided], excluded, queries[decided])
+        results.put(rows[decided], negatives, account)
+        undecided: Int64Array = rows[~decided]
+        return undecided
 
-    def _shadowed(self, queries: Int64Array, ceilings: Float64Array, found: BoundedResult) -> npt.NDArray[np.bool_]:
-        """Returns which of the found passages equal a passage at or above the ceiling, which scores better."""
-        shadowed = np.zeros(found.ids.shape, np.bool_)
+    def _outranked(self, queries: Int64Array, ceilings: Float64Array, found: BoundedResult) -> npt.NDArray[np.bool_]:
+        """Returns which of the found passages have a passage of their identity class at or above the ceiling.
+
+        That passage scores better and stands for the whole class, so they are its duplicates.
+        """
+        outranked = np.zeros(found.ids.shape, np.bool_)
         if self._classes is not None:
-            collection, cosine = self._collection, self._searching.cosine
+            collection, cosine = self._collection, self._options.cosine
 
             def is_high(rows: Int64Array, ids: Int64Array) -> npt.NDArray[np.bool_]:
                 scores = rescore(collection.queries, queries[rows], collection.corpus, ids[:, None], cosine=cosine)
@@ -145,27 +155,30 @@ class _Mining:
                 return high
 
             rows, places = np.nonzero(found.ids >= 0)
-            shadowed[rows, places] = self._classes.any_equal(rows, found.ids[rows, places], is_high)
-        return shadowed
+            outranked[rows, places] = self._classes.any_equal(rows, found.ids[rows, places], is_high)
+        return outranked
 
-    def _fed(self, parts: Parts, rows: Int64Array, found: BoundedResult, depth: int) -> npt.NDArray[np.bool_]:
-        """Returns which rows no deeper survivor could change."""
+    def _is_decided(
+        self, results: MinedRows, rows: Int64Array, found: BoundedResult, depth: int
+    ) -> npt.NDArray[np.bool_]:
+        """Returns which rows a deeper search cannot change."""
         collection = self._collection
         if depth == len(collection.corpus) or (collection.classes is None and collection.texts is None):
             return np.ones(len(rows), np.bool_)
-        # A row that is short now may find more.
-        negatives = self._rule(parts, rows, found, replace(self._policy, on_short="keep"))
-        fed: npt.NDArray[np.bool_] = negatives.audit.survivors >= self._needed
-        return fed
+        # A row that is short at this depth is no error yet: a deeper search may fill it.
+        negatives = self._apply_rule(results, rows, found, replace(self._policy, on_short="keep"))
+        decided: npt.NDArray[np.bool_] = negatives.audit.survivors >= self._needed
+        return decided
 
-    def _rule(self, parts: Parts, rows: Int64Array, found: BoundedResult, policy: Policy) -> Negatives:
-        """Applies the policy to what was found for some rows."""
-        collection, outline = self._collection, parts.outline
+    def _apply_rule(self, results: MinedRows, rows: Int64Array, found: BoundedResult, policy: Policy) -> Negatives:
+        """Applies the policy to the passages that were found for some rows."""
+        collection, outline = self._collection, results.outline
         queries = outline.queries[rows]
-        anchors = self._anchors.take(queries)
+        pos_scores = self._pos_scores.take(queries)
         if policy.anchor == "each":
-            places = self._anchors.ragged_offsets()[queries] + outline.positives[rows]
-            anchors, policy = Rows(self._anchors.values[places], (len(rows), 1), None), replace(policy, anchor="min")
+            places = self._pos_scores.ragged_offsets()[queries] + outline.positives[rows]
+            pos_scores = Rows(self._pos_scores.values[places], (len(rows), 1), None)
+            policy = replace(policy, anchor="min")
         texts = None
         if collection.texts is not None:
             passages, own = collection.texts
@@ -173,7 +186,7 @@ class _Mining:
         keys = queries.astype(np.uint64) if collection.keys is None else collection.keys.keys[queries]
         request = Request(
             scores=Rows.of_matrix(found.scores),
-            pos_scores=anchors,
+            pos_scores=pos_scores,
             ids=Rows.of_matrix(found.ids),
             pos_ids=collection.positives.take(queries),
             exclude_ids=collection.exclude.take(queries),
@@ -181,11 +194,11 @@ class _Mining:
             classes=collection.classes,
             texts=texts,
         )
-        with self._named(queries):
-            return apply(request, policy, threads=self._searching.threads)
+        with self._naming_queries(queries):
+            return apply(request, policy, threads=self._options.threads)
 
     def _excluded(self, queries: Int64Array) -> Rows:
-        """Returns the passages that each query excludes, ascending: the named ones, and all that equal one of them."""
+        """Returns the excluded passages of each query, ascending: those that are listed, and all of their classes."""
         collection, count = self._collection, len(self._collection.corpus)
         pairs = []
         for listed in (collection.positives.take(queries), collection.exclude.take(queries)):
@@ -197,23 +210,23 @@ class _Mining:
         row_of, ids = np.divmod(np.unique(np.concatenate(pairs)), max(1, count))
         return Rows(ids, None, offsets_of(np.bincount(row_of, minlength=len(queries))))
 
-    def _whole_account(
+    def _corpus_account(
         self,
         negatives: Negatives,
         found: BoundedResult,
-        shadowed: Int64Array,
+        outranked: Int64Array,
         ceilings: Float64Array,
         excluded: Rows,
         queries: Int64Array,
     ) -> Int64Array:
-        """Returns the account of every passage of the corpus, not only of the found ones."""
-        collection, cosine = self._collection, self._searching.cosine
+        """Returns the counts by reason of all passages of the corpus, not only of those that were found."""
+        collection, cosine = self._collection, self._options.cosine
         per_row, row_of = np.diff(excluded.ragged_offsets()), excluded.row_of()
         ids = excluded.values[:, None]
         scores = rescore(collection.queries, queries[row_of], collection.corpus, ids, cosine=cosine)[:, 0]
         is_high = scores >= ceilings[row_of]
         is_low = ~is_high & (scores < self._floor)
-        # The search counts excluded passages by their score, but the rule rejects them as positives.
+        # The search has counted excluded passages as too high or too low, but the rule rejects them as positives first.
         audit = complete_account(
             negatives.audit,
             self._policy,
@@ -222,15 +235,15 @@ class _Mining:
             too_high=found.too_high - np.bincount(row_of[is_high], minlength=len(queries)),
             others={
                 "positive": per_row,
-                "duplicate": shadowed,
+                "duplicate": outranked,
                 "floor": found.too_low - np.bincount(row_of[is_low], minlength=len(queries)),
             },
         )
         return audit.rejected  # type: ignore[return-value] # reasons are counted
 
     @contextmanager
-    def _named(self, queries: Int64Array) -> Iterator[None]:
-        """Makes errors name a query as the caller does."""
+    def _naming_queries(self, queries: Int64Array) -> Iterator[None]:
+        """Gives errors the row and the name of the query that the caller knows."""
         try:
             yield
         except NvmineError as error:
