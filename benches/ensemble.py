@@ -1,9 +1,9 @@
-"""Four teachers put together, and how far they agree: seconds for a million queries.
+"""Measures how long it takes to combine four teachers, and to compute their agreement, for a million queries.
 
 python benches/ensemble.py [queries] [teachers]
 
-Each teacher has mined four negatives a query out of twenty near passages, so that teachers agree on some. The best of
-five runs counts; the first thousand queries are checked against Python sets.
+Each teacher has four negatives for each query, out of about twenty passages, so that teachers agree on some. The time
+is the best of five runs. The first thousand queries are checked against Python sets.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ N = 4
 
 
 def teacher(queries: int, seed: int) -> nvmine.Negatives:
-    """What a teacher has mined: distinct passages among twenty that are each query's own."""
+    """Returns made-up negatives of a teacher: four of about twenty passages, which each query has for itself."""
     draw = np.random.default_rng(seed)
     places = (draw.integers(0, 20, (queries, 1)) + draw.integers(1, 7, (queries, 1)) * np.arange(N)) % 23
     ids = 1000 * np.arange(queries)[:, None] + places
@@ -36,7 +36,7 @@ def teacher(queries: int, seed: int) -> nvmine.Negatives:
 
 
 def best_of(runs: int, work: Callable[[], Any]) -> tuple[float, Any]:
-    """Seconds of the fastest run, and its result."""
+    """Returns the seconds of the fastest run, and the result of the last."""
     times, result = [], None
     for _ in range(runs):
         start = time.perf_counter()
@@ -46,7 +46,7 @@ def best_of(runs: int, work: Callable[[], Any]) -> tuple[float, Any]:
 
 
 def main() -> None:
-    """Print a table of seconds."""
+    """Prints a table of seconds."""
     queries, count = (int(argument) for argument in (sys.argv[1:] or ["1000000", "4"]))
     teachers = [teacher(queries, seed) for seed in range(count)]
     threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

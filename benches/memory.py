@@ -1,8 +1,8 @@
-"""Peak memory of a whole run when the queries grow tenfold, on made-up text, with BM25 and with vectors.
+"""Measures the peak memory of runs with ever more queries, on made-up text, with BM25 and with vectors.
 
 python benches/memory.py
 
-Each run is a process of its own; its peak is what the system recorded.
+Each run has its own process, and its peak is the one that the operating system recorded.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ WORDS = 30_000
 
 
 class MadeUpVectors:
-    """A dense teacher that costs nothing: a text's vector follows from its hash."""
+    """A dense teacher without a model: a text's vector is drawn with the hash of the text as the seed."""
 
     def describe(self) -> dict[str, Any]:
-        """What a manifest needs."""
+        """Returns the description that the manifest stores."""
         return {"kind": "dense", "name": "made-up"}
 
     def encode_queries(self, texts: list[str]) -> npt.NDArray[np.float32]:
-        """Unit vectors; a query that begins like its positive has the same."""
+        """Returns unit vectors. Texts that start with the same 40 characters have the same vector."""
         seeds = (zlib.crc32(text[:40].encode()) for text in texts)
         made = np.stack([np.random.default_rng(seed).standard_normal(DIMENSION) for seed in seeds])
         return (made / np.linalg.norm(made, axis=1, keepdims=True)).astype(np.float32)
@@ -39,7 +39,7 @@ class MadeUpVectors:
 
 
 def run(teacher: str, queries: int) -> None:
-    """Mine, and print the peak and what the texts alone take."""
+    """Mines, and prints the resident MiB with the data loaded and at the peak."""
     import nvmine
     from nvmine.data import Dataset
 
@@ -56,14 +56,14 @@ def run(teacher: str, queries: int) -> None:
         positive_passages=positives,
     )
     loaded = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    tutor: Any = MadeUpVectors() if teacher == "vectors" else teacher
+    scorer: Any = MadeUpVectors() if teacher == "vectors" else teacher
     with tempfile.TemporaryDirectory() as folder:
-        nvmine.mine_dataset(data, out=Path(folder) / "run", teacher=tutor, memory="256M", progress=False)
+        nvmine.mine_dataset(data, out=Path(folder) / "run", teacher=scorer, memory="256M", progress=False)
     print(loaded / 1024, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
 def main() -> None:
-    """Print a line a run."""
+    """Prints one line for each run."""
     if len(sys.argv) > 1:
         run(sys.argv[1], int(sys.argv[2]))
         return

@@ -1,12 +1,13 @@
-"""Mining a score matrix: nvmine beside vectorised torch and numpy and sentence-transformers' own lines, in one process.
+"""Measures mining a score matrix with nvmine, vectorised torch and numpy, and the code of sentence-transformers.
 
 python benches/mine.py [queries] [candidates]
 
-By default 1,000,000 x 100 float32 scores with int64 ids, margin 0.05, four negatives. Ratios are to one bare read of
-the scores by as many threads.
+By default there are 1,000,000 x 100 float32 scores with int64 ids, a margin of 0.05 and four negatives. Ratios are to
+reading all scores once with as many threads.
 
-Each does the same work: the query's positive excluded by id, candidates below the ceiling, the best four with scores.
-The best of several runs counts; sentence-transformers' lines go query by query and run once, on a part of the queries.
+All do the same work: exclude the query's positive by id, keep the candidates below the ceiling, and return the best
+four with their scores. The time is the best of several runs. The code of sentence-transformers goes query by query, so
+it runs once, on a part of the queries.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ MARGIN, N = 0.05, 4
 
 
 def matrix(queries: int, candidates: int) -> tuple[npt.NDArray[Any], ...]:
-    """Scores, ids, the positives' ids and scores: three queries in four have their positive among the candidates."""
+    """Returns scores, ids, and ids and scores of the positives. Three in four positives are among the candidates."""
     draw = np.random.default_rng(0)
     scores = draw.normal(0.4, 0.15, (queries, candidates)).astype(np.float32)
-    # Distinct ids within a row, as every search gives them.
+    # The ids of a row are distinct, as those of every search are.
     ids = 37 * draw.permuted(np.tile(np.arange(candidates), (queries, 1)), axis=1)
     ids += draw.integers(0, 10_000_000, (queries, 1))
     pos_scores = draw.normal(0.7, 0.1, queries).astype(np.float32)
@@ -41,7 +42,7 @@ def matrix(queries: int, candidates: int) -> tuple[npt.NDArray[Any], ...]:
 
 
 def with_numpy(scores: Any, ids: Any, pos_ids: Any, pos_scores: Any) -> Any:
-    """Masks, a partition and a gather."""
+    """Mines with masks, a partition and a gather."""
     masked = np.where((ids == pos_ids[:, None]) | (scores >= (pos_scores - MARGIN)[:, None]), -np.inf, scores)
     best = np.argpartition(-masked, N, axis=1)[:, :N]
     best = np.take_along_axis(best, np.argsort(-np.take_along_axis(masked, best, axis=1), axis=1), axis=1)
@@ -49,7 +50,7 @@ def with_numpy(scores: Any, ids: Any, pos_ids: Any, pos_scores: Any) -> Any:
 
 
 def with_torch(scores: Any, ids: Any, pos_ids: Any, pos_scores: Any) -> Any:
-    """Masks, topk and gather."""
+    """Mines with masks, topk and a gather."""
     masked = scores.masked_fill(ids == pos_ids[:, None], float("-inf"))
     masked = masked.masked_fill_(masked >= (pos_scores - MARGIN)[:, None], float("-inf"))
     best = masked.topk(N, dim=1)
@@ -57,9 +58,10 @@ def with_torch(scores: Any, ids: Any, pos_ids: Any, pos_scores: Any) -> Any:
 
 
 def with_lines_of_sentence_transformers(scores: Any, ids: Any, pos_ids: Any, pos_scores: Any) -> Any:
-    """What ``mine_hard_negatives`` of sentence-transformers 6 does to a score matrix, step by step.
+    """Does to a score matrix what ``mine_hard_negatives`` of sentence-transformers 6 does, step by step.
 
-    A loop over queries that sets positives to minus infinity, the margin as a mask, topk, then a loop that builds rows.
+    A loop over queries sets positives to minus infinity. Then come a mask for the margin, topk, and a loop that builds
+    rows.
     """
     import torch
 
@@ -79,7 +81,7 @@ def with_lines_of_sentence_transformers(scores: Any, ids: Any, pos_ids: Any, pos
 
 
 def best_of(runs: int, work: Callable[[], Any]) -> tuple[float, Any]:
-    """Seconds of the fastest run, and its result."""
+    """Returns the seconds of the fastest run, and the result of the last."""
     times = []
     result = None
     for _ in range(runs):
@@ -90,14 +92,14 @@ def best_of(runs: int, work: Callable[[], Any]) -> tuple[float, Any]:
 
 
 def bare_read(scores: npt.NDArray[Any], threads: int) -> Callable[[], Any]:
-    """Looks at every score once and at nothing else."""
+    """Returns a function that reads every score once and does nothing else."""
     parts = np.array_split(scores.reshape(-1), threads)
     pool = ThreadPoolExecutor(threads)
     return lambda: max(pool.map(np.max, parts))
 
 
 def main() -> None:
-    """Print a table of seconds and ratios."""
+    """Prints a table of seconds and ratios."""
     queries, candidates = (int(argument) for argument in (sys.argv[1:] or ["1000000", "100"]))
     arrays = matrix(queries, candidates)
     scores, ids, pos_ids, pos_scores = arrays

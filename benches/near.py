@@ -1,10 +1,10 @@
-"""What the near-duplicate guard costs: seconds to hash a million short texts, and to mine with it and without.
+"""Measures near-duplicate rejection: the time to hash a million short texts, and to mine with and without it.
 
 python benches/near.py [queries] [candidates] [passages]
 
-Texts have 12 to 30 words of a vocabulary with a few common ones; a third of them are another with one word changed.
-Candidates are drawn from a narrow range of passages, where copies lie side by side. The best of three runs counts; the
-first thousand queries are checked against Python sets.
+Texts have 12 to 30 words from a vocabulary with a few common words. A third of them copy the text before, with one word
+changed. The candidates of a query are consecutive passages, so that copies occur together. The time is the best of
+three runs. The first thousand queries are checked against Python sets.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ NEAR = 0.5
 
 
 def passages(count: int, draw: np.random.Generator) -> list[str]:
-    """Texts of which a third differ from the one before in one word."""
+    """Returns texts, of which a third differ from the text before in one word."""
     words = [f"word{number}" for number in range(50_000)]
     lengths = draw.integers(12, 31, count)
     numbers = (50_000 * draw.random(int(lengths.sum())) ** 3).astype(int).tolist()
@@ -40,7 +40,7 @@ def passages(count: int, draw: np.random.Generator) -> list[str]:
 
 
 def best_of(runs: int, work: Callable[[], Any]) -> tuple[float, Any]:
-    """Seconds of the fastest run, and its result."""
+    """Returns the seconds of the fastest run, and the result of the last."""
     times, result = [], None
     for _ in range(runs):
         start = time.perf_counter()
@@ -50,7 +50,7 @@ def best_of(runs: int, work: Callable[[], Any]) -> tuple[float, Any]:
 
 
 def main() -> None:
-    """Print a table of seconds."""
+    """Prints a table of seconds."""
     queries, candidates, count = (int(argument) for argument in (sys.argv[1:] or ["100000", "100", "1000000"]))
     draw = np.random.default_rng(0)
     texts = passages(count, draw)
@@ -82,7 +82,7 @@ def main() -> None:
 
 
 def check(texts: list[str], mined: nvmine.Negatives) -> None:
-    """That no two negatives of a query are near each other."""
+    """Checks that no two negatives of a query are near-duplicates."""
     for row in mined.ids[:1000].tolist():
         sets = [
             {tuple(words[at : at + 3]) for at in range(len(words) - 2)}

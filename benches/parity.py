@@ -1,9 +1,9 @@
-"""Side by side with sentence-transformers' mine_hard_negatives on squad-dev: the same negatives, and none starved.
+"""Compares nvmine to ``mine_hard_negatives`` of sentence-transformers on squad-dev: same negatives, and none starved.
 
 python benches/parity.py
 
-all-MiniLM-L6-v2, the train questions, texts without titles, the whole corpus, relative_margin=0.05 (perc 0.95 here),
-four negatives, n-tuple.
+Both use all-MiniLM-L6-v2, the train questions, texts without titles, the whole corpus, relative_margin=0.05 (which is
+percentage=0.95 in nvmine), four negatives, and the format n-tuple.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ N = 4
 
 
 def load() -> tuple[list[tuple[str, str]], list[str]]:
-    """Distinct (question, paragraph) pairs of the train split, and all paragraphs."""
+    """Returns the distinct (question, paragraph) pairs of the train split, and all paragraphs."""
     folder = collections() / "squad-dev"
     texts = {}
     for name in ("corpus", "queries"):
@@ -37,7 +37,7 @@ def load() -> tuple[list[tuple[str, str]], list[str]]:
 
 
 def theirs(pairs: list[tuple[str, str]], corpus: list[str]) -> dict[tuple[str, str], list[str]]:
-    """Their negatives by pair."""
+    """Returns the negatives of sentence-transformers for each pair."""
     data = Dataset.from_dict({"query": [q for q, _ in pairs], "positive": [p for _, p in pairs]})
     rows: Any = mine_hard_negatives(
         data,
@@ -55,7 +55,7 @@ def theirs(pairs: list[tuple[str, str]], corpus: list[str]) -> dict[tuple[str, s
 def ours(
     pairs: list[tuple[str, str]], corpus: list[str], folder: Path
 ) -> dict[tuple[str, str], tuple[list[str], list[float]]]:
-    """Our negatives with their scores by pair."""
+    """Returns the negatives of nvmine for each pair, with their scores."""
     extra = folder / "corpus.jsonl"
     extra.write_text("\n".join(json.dumps({"text": text}) for text in corpus) + "\n", "utf-8")
     run = nvmine.mine_dataset(pairs, corpus=extra, teacher=minilm(), percentage=0.95, n=N, out=folder / "run")
@@ -71,7 +71,7 @@ def ours(
 
 
 def main() -> None:
-    """Mine both ways and compare every row that both give."""
+    """Mines in both ways, and compares every row that both return."""
     pairs, corpus = load()
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:

@@ -1,12 +1,13 @@
-"""Mining vectors beside FAISS and sentence-transformers, with the memory that it takes.
+"""Measures mining vectors, compared to FAISS and sentence-transformers, and the memory that it takes.
 
 python benches/search.py [queries] [passages] [dimension]
 python benches/search.py --memory [queries] [passages] [dimension]
 
-By default 10,000 x 100,000 x 384 float32 unit vectors, a query scoring about 0.24 with its positive; margin 0.05, four
-negatives. Best of three, in turn. FAISS only searches, for 64 candidates; sentence-transformers' own function
-searches and filters, its embeddings ready. With ``--memory``, the largest resident size of a process that mines
-10,000 x 1,000,000 x 384, beyond what it is with the vectors made.
+By default there are 10,000 x 100,000 x 384 float32 unit vectors, a query scores about 0.24 with its positive, the
+margin is 0.05, and there are four negatives. The time is the best of three runs, which take turns. FAISS only searches,
+for 64 candidates. The function of sentence-transformers searches and filters, with the embeddings already computed.
+With ``--memory``, the script mines 10,000 x 1,000,000 x 384, and prints how much the peak of resident memory grows
+after the vectors are made.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ Matrix = npt.NDArray[np.float32]
 
 
 def collection(queries: int, passages: int, dimension: int) -> tuple[Matrix, Matrix, npt.NDArray[np.int64]]:
-    """Queries, passages, and the positive of each query: a passage with so much noise that others score as high."""
+    """Returns queries, passages and positives. A query is its positive with so much noise that others score as high."""
     draw = np.random.default_rng(0)
     corpus = units(draw.standard_normal((passages, dimension), dtype=np.float32))
     positives = draw.permutation(passages)[:queries]
@@ -38,7 +39,7 @@ def collection(queries: int, passages: int, dimension: int) -> tuple[Matrix, Mat
 
 
 def units(vectors: Matrix) -> Matrix:
-    """Divides vectors by their norms, in place."""
+    """Divides vectors by their norms in place, and returns them."""
     for start in range(0, len(vectors), 65536):
         part = vectors[start : start + 65536]
         part /= np.linalg.norm(part, axis=1, keepdims=True)
@@ -46,7 +47,7 @@ def units(vectors: Matrix) -> Matrix:
 
 
 class Cached:
-    """A model whose embeddings are ready: texts are row numbers, queries negative ones."""
+    """A model with computed embeddings. A text is a row number: row i of the corpus is i, query i is -i - 1."""
 
     device = "cpu"
 
@@ -54,23 +55,23 @@ class Cached:
         self._queries, self._corpus = queries, corpus
 
     def get_embedding_dimension(self) -> int:
-        """Components of a vector."""
+        """Returns the number of components of a vector."""
         return self._corpus.shape[1]
 
     def similarity_pairwise(self, left: Any, right: Any) -> Any:
-        """Scores of pairs."""
+        """Returns the scores of pairs."""
         import torch
 
         return (torch.as_tensor(left) * torch.as_tensor(right)).sum(dim=1)
 
     def similarity(self, left: Any, right: Any) -> Any:
-        """Scores of all pairs."""
+        """Returns the scores of all pairs."""
         import torch
 
         return torch.as_tensor(left) @ torch.as_tensor(right).T
 
     def encode(self, texts: list[str], **_: Any) -> Matrix:
-        """Looks the texts up."""
+        """Returns the embeddings of texts."""
         rows = np.array([int(text) for text in texts])
         matrix = self._queries if rows[0] < 0 else self._corpus
         return matrix[-rows - 1 if rows[0] < 0 else rows]
@@ -81,7 +82,7 @@ class Cached:
 def with_sentence_transformers(
     queries: Matrix, corpus: Matrix, positives: npt.NDArray[np.int64], *, use_faiss: bool
 ) -> Any:
-    """Its ``mine_hard_negatives``, with texts that stand for rows; with FAISS, or its own search, the default."""
+    """Calls ``mine_hard_negatives``, with row numbers as texts, and with FAISS or with its own search (the default)."""
     from datasets import Dataset
     from sentence_transformers.util import mine_hard_negatives
 
@@ -100,7 +101,7 @@ def with_sentence_transformers(
 
 
 def best_in_turn(works: dict[str, Callable[[], Any]]) -> tuple[dict[str, float], dict[str, Any]]:
-    """Seconds of each one's fastest run, and its result."""
+    """Returns the seconds of the fastest run of each, and its last result. The works take turns."""
     seconds, results = dict.fromkeys(works, float("inf")), {}
     for _ in range(RUNS):
         for name, work in works.items():
@@ -111,7 +112,7 @@ def best_in_turn(works: dict[str, Callable[[], Any]]) -> tuple[dict[str, float],
 
 
 def exact_ids(queries: Matrix, corpus: Matrix, positives: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Everything compared in float64, (score descending, id ascending)."""
+    """Returns the ids from comparing all vectors in float64, by score descending and id ascending."""
     wide, ids = corpus.astype(np.float64), np.empty((len(queries), N), np.int64)
     for start in range(0, len(queries), 500):
         scores = queries[start : start + 500].astype(np.float64) @ wide.T
@@ -124,12 +125,12 @@ def exact_ids(queries: Matrix, corpus: Matrix, positives: npt.NDArray[np.int64])
 
 
 def resident() -> int:
-    """MiB that the process had at most."""
+    """Returns the peak of the resident memory of the process, in MiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
 def main() -> None:
-    """Print seconds, ratios and differences, or memory."""
+    """Prints seconds, ratios and differences, or memory."""
     arguments = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
     measure_memory = "--memory" in sys.argv
     sizes = [int(argument) for argument in arguments] or [10_000, 1_000_000 if measure_memory else 100_000, 384]
@@ -162,7 +163,7 @@ def main() -> None:
     for name, use_faiss in (("its own search", False), ("FAISS", True)):
         work = partial(with_sentence_transformers, queries, corpus, positives, use_faiss=use_faiss)
         works[f"sentence-transformers, {name}"] = work
-    # Loading the library is no part of its work.
+    # Loading the library must not count.
     with_sentence_transformers(queries[:10], corpus, positives[:10], use_faiss=False)
     seconds, results = best_in_turn(works)
     theirs = results["sentence-transformers, FAISS"]
@@ -177,7 +178,7 @@ def main() -> None:
 def count_differences(
     queries: Matrix, corpus: Matrix, positives: npt.NDArray[np.int64], found: nvmine.Negatives
 ) -> None:
-    """Print how many queries have other ids than by float64, for every type of vectors."""
+    """Prints for every type of vectors how many queries have other ids than in float64."""
     import torch
 
     wrong = (found.ids != exact_ids(queries, corpus, positives)).any(axis=1).sum()

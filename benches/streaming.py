@@ -1,14 +1,14 @@
-"""Mining files of candidates with Polars, out of core, beside reading them and writing nothing; a process each.
+"""Measures mining files of candidates with Polars, out of core, compared to only reading them.
 
 python benches/streaming.py [candidates in millions] [--long MILLIONS] [--folder FOLDER] [--group QUERIES]
 
-By default 300 million candidates in lists, a row a query with 100 of them, and 30 million in the long form, in a
-temporary folder (or in FOLDER, where files that are there are used again). QUERIES is how many the file's row groups
-hold, 16384 by default; --long 0 leaves the long form out.
+By default there are 300 million candidates in lists, 100 in the row of each query, and 30 million in the long form.
+Files are written to a temporary folder, or to FOLDER, where existing files are used again. QUERIES is the number of
+queries in a row group, 16384 by default. --long 0 leaves out the long form.
 
-The base is what Polars cannot do without: reading and decoding the same columns, batch by batch, into a function that
-does nothing. A select of lengths or sums would not do: it may skip pages, or add work of its own. Every measurement is
-a process of its own, so that its peak of memory is its own; the operating system's cache of the file is warm for all.
+Ratios are to what any Polars query must do: read and decode the same columns, batch by batch, into a function that does
+nothing. A select of lengths or sums is no such base, because it may skip pages, or add work. Every measurement has its
+own process, and so its own peak of memory. The operating system has the file in its cache for all of them.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ import nvmine.polars
 
 DEPTH = 100
 MARGIN, N = 0.05, 4
-# Queries that are made at once: some tens of megabytes.
+# Number of queries that are generated at a time, which take some tens of megabytes.
 PIECE = 2**15
 LISTS = ("query_id", "ids", "scores", "pos_ids", "pos_scores")
 LONG = ("query_id", "passage_id", "score")
 
 
 def pieces(queries: int) -> Iterator[pl.DataFrame]:
-    """Queries with their candidates, as in benches/mine.py: three in four have their positive among them."""
+    """Yields queries with their candidates, as in benches/mine.py. Three in four positives are among the candidates."""
     for start in range(0, queries, PIECE):
         rows = min(PIECE, queries - start)
         draw = np.random.default_rng(start)
@@ -56,7 +56,7 @@ def pieces(queries: int) -> Iterator[pl.DataFrame]:
 
 
 def write(path: Path, queries: int, group: int, form: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
-    """The file, if it is not there."""
+    """Writes the file if it does not exist."""
     if path.exists():
         return
     schema = form(next(pieces(1))).schema
@@ -65,7 +65,7 @@ def write(path: Path, queries: int, group: int, form: Callable[[pl.DataFrame], p
 
 
 def long_form(lists: pl.DataFrame) -> pl.DataFrame:
-    """A row a candidate; those whose positive is not among them get it as a candidate more."""
+    """Returns one row for each candidate. The positive takes the place of the first candidate of its query."""
     ids = lists.with_columns(pl.concat_list("pos_ids", pl.col("ids").list.tail(DEPTH - 1)).alias("ids"))
     scores = ids.with_columns(pl.concat_list("pos_scores", pl.col("scores").list.tail(DEPTH - 1)).alias("scores"))
     rows = scores.select("query_id", "ids", "scores").explode("ids", "scores", empty_as_null=False)
@@ -73,17 +73,17 @@ def long_form(lists: pl.DataFrame) -> pl.DataFrame:
 
 
 def judgements(lists: pl.DataFrame) -> pl.DataFrame:
-    """A row a positive."""
+    """Returns one row for each positive."""
     return lists.select("query_id", passage_id="pos_ids")
 
 
 def read(path: Path, columns: tuple[str, ...]) -> None:
-    """The base: every value decoded, and nothing done with it."""
+    """Decodes every value and does nothing with it."""
     pl.scan_parquet(path).select(columns).sink_batches(lambda _: None, maintain_order=False, engine="streaming")
 
 
 def mine_lists(folder: Path) -> None:
-    """The expression."""
+    """Mines with the expression."""
     mined = nvmine.polars.mine(
         "scores", "pos_scores", ids="ids", pos_ids="pos_ids", method="margin", margin=MARGIN, n=N
     )
@@ -92,14 +92,14 @@ def mine_lists(folder: Path) -> None:
 
 
 def mine_rows(folder: Path, *, grouped: bool) -> None:
-    """The long form."""
+    """Mines the long form."""
     rows, qrels = (pl.scan_parquet(folder / name) for name in ("long.parquet", "qrels.parquet"))
     mined = nvmine.polars.mine_long(rows, qrels, grouped=grouped, method="margin", margin=MARGIN, n=N)
     mined.select("query_id", "negative_ids").sink_parquet(folder / "out.parquet", engine="streaming")
 
 
 def mine_file(folder: Path, candidates: str, qrels: str | None) -> None:
-    """The command line's way: with scores and counts, synced."""
+    """Mines as the command line does: writes scores and counts too, and syncs the file."""
     labels = None if qrels is None else folder / qrels
     nvmine.mine_ranked(folder / candidates, labels, out=folder / "out.parquet", method="margin", margin=MARGIN, n=N)
 
@@ -116,7 +116,7 @@ WORK: dict[str, Callable[[Path], None]] = {
 
 
 def measure(name: str, folder: Path) -> tuple[float, float, float]:
-    """Seconds, and resident MiB before and at the peak, of the better of two processes."""
+    """Returns the seconds, and the resident MiB at the start and at the peak, of the faster of two processes."""
     runs = []
     for _ in range(2):
         command = [sys.executable, __file__, "--work", name, "--folder", str(folder)]
@@ -127,8 +127,8 @@ def measure(name: str, folder: Path) -> tuple[float, float, float]:
 
 
 def resident() -> float:
-    """Peak of resident MiB of this process until now."""
-    # What getrusage gives a process on Linux starts with the peak of the one that started it.
+    """Returns the peak of resident MiB of this process so far."""
+    # On Linux, getrusage includes the peak of the process that started this one.
     status = Path("/proc/self/status")
     for line in status.read_text().splitlines() if status.exists() else []:
         if line.startswith("VmHWM"):
@@ -137,7 +137,7 @@ def resident() -> float:
 
 
 def main() -> None:
-    """Print a line a measurement."""
+    """Prints one line for each measurement."""
     parser = argparse.ArgumentParser()
     parser.add_argument("millions", nargs="?", type=float, default=300)
     parser.add_argument("--long", type=float, default=30)

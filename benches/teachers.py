@@ -1,9 +1,10 @@
-"""Real collections mined by several teachers, put together three ways, and proven right by the independent checker.
+"""Mines real collections with several teachers, combines them in three ways, and checks the results independently.
 
 python benches/teachers.py [scifact] [squad-dev]
 
-The teachers: all-MiniLM-L6-v2, by the vectors that lie beside the collections; the same model, encoding here, pooled by
-the first token of the first 64, which it was not trained for and which stands for a second, weaker model; BM25.
+The teachers are all-MiniLM-L6-v2, from the vectors that come with the collections; the same model, encoding the first
+64 tokens and pooling by the first one, for which it was not trained, so that it stands for a second, weaker model; and
+BM25.
 """
 
 from __future__ import annotations
@@ -29,16 +30,16 @@ RULES = {
 
 
 def main() -> None:
-    """Print, for each collection, what the ensembles hold and how far the teachers agree."""
+    """Prints for each collection what the ensembles contain, and how far the teachers agree."""
     weaker = DenseTeacher.load(minilm(), device="cpu", pooling="cls", max_length=64)
     for name in sys.argv[1:] or ["scifact", "squad-dev"]:
         files = [collections() / name / f"vectors/all-MiniLM-L6-v2.{side}.f16.npy" for side in ("queries", "corpus")]
-        tutors = [VectorsTeacher.open(queries=files[0], passages=files[1]), weaker, Bm25Teacher()]
+        teachers = [VectorsTeacher.open(queries=files[0], passages=files[1]), weaker, Bm25Teacher()]
         with tempfile.TemporaryDirectory() as folder:
             runs = []
-            for label, tutor in zip(("minilm", "minilm-cls", "bm25"), tutors, strict=True):
+            for label, teacher in zip(("minilm", "minilm-cls", "bm25"), teachers, strict=True):
                 start = time.perf_counter()
-                run = nvmine.mine_dataset(collections() / name, teacher=tutor, out=Path(folder) / label)
+                run = nvmine.mine_dataset(collections() / name, teacher=teacher, out=Path(folder) / label)
                 runs.append(run)
                 print(f"{name:<10} {label:<16} {time.perf_counter() - start:6.1f} s", flush=True)
             for label, rule in RULES.items():

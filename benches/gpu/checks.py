@@ -1,4 +1,4 @@
-"""Checks that need a GPU: the same answers as on the CPU. docs/gpu-checks.md says which have been seen to pass.
+"""Checks on a GPU that results equal those on the CPU. docs/gpu-checks.md lists the checks that have passed.
 
 python benches/gpu/checks.py
 """
@@ -24,13 +24,13 @@ MEMORY = 2 << 30
 
 
 def unit_vectors(rows: int, dimension: int, seed: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    """Random directions."""
+    """Returns random unit vectors."""
     made = np.random.default_rng(seed).standard_normal((rows, dimension), dtype=np.float32)
     return made / np.linalg.norm(made, axis=1, keepdims=True)
 
 
 def check_mine() -> None:
-    """Score matrices on the device."""
+    """Checks that score matrices on the device give the same negatives."""
     import torch
 
     scores = torch.rand(20_000, 100, generator=torch.Generator().manual_seed(0))
@@ -46,7 +46,7 @@ def check_mine() -> None:
 
 
 def check_search() -> None:
-    """Blocks multiplied on the device, by torch and by the kernel, and on several devices where there are."""
+    """Checks the exact search with torch and with the kernel, on one device and on all of them."""
     import torch
 
     queries, passages = Vectors([unit_vectors(5_000, 384, 0)]), Vectors([unit_vectors(200_000, 384, 1)])
@@ -67,7 +67,7 @@ def check_search() -> None:
 
 
 def check_embeddings() -> None:
-    """The whole rule, from vectors on the device, of every type."""
+    """Checks ``mine_embeddings`` with vectors of every type on the device."""
     import torch
 
     made = torch.from_numpy(unit_vectors(5_000, 384, 2)), torch.from_numpy(unit_vectors(200_000, 384, 3))
@@ -91,7 +91,7 @@ def check_embeddings() -> None:
 
 
 def check_encoding() -> None:
-    """A real model on the device."""
+    """Checks the encoding of a real model on the device."""
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     from real import minilm
 
@@ -108,7 +108,7 @@ def check_encoding() -> None:
 
 
 def check_rescoring() -> None:
-    """A cross-encoder with random weights, beside itself on the CPU."""
+    """Checks that a cross-encoder with random weights scores as on the CPU."""
     import torch
     from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
 
@@ -130,7 +130,7 @@ def check_rescoring() -> None:
 
 
 def check_faiss() -> None:
-    """Indexes on the device, where faiss has one."""
+    """Checks the recall of faiss indexes on the device, if faiss is installed."""
     if find_spec("faiss") is None:
         print("faiss is not installed")
         return
@@ -150,7 +150,7 @@ def check_faiss() -> None:
 
 
 def main() -> None:
-    """Run all checks; the first that fails ends it."""
+    """Runs all checks, and stops at the first that fails."""
     import torch
 
     if not torch.cuda.is_available():

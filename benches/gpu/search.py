@@ -1,9 +1,9 @@
-"""The search on a GPU beside its own matrix product, and beside torch's matmul and topk in blocks.
+"""Measures the search on a GPU, compared to its bare matrix product, and to matmul and topk of torch in blocks.
 
 python benches/gpu/search.py [queries passages dimension] [--devices cuda:0,cuda:1]
 
-Vectors are random bfloat16 unit vectors in host memory; n = 4 under margin ceilings. Every row is the best of two runs,
-after one that is not counted. Prints a table for docs/benchmarks.md.
+Vectors are random bfloat16 unit vectors in host memory, with n = 4 and ceilings by margin. Every time is the best of
+two runs, after one that does not count. The script prints a table for docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ NEIGHBOURS = 50
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    """Seconds of the best of two runs, and what the last gave."""
+    """Returns the seconds of the faster of two runs, and the result of the last."""
     import torch
 
     seconds, given = [], None
@@ -37,12 +37,12 @@ def timed(work: Callable[[], Any]) -> tuple[float, Any]:
 
 
 def blocks(matrix: Any, rows: int) -> Any:
-    """Consecutive rows, on the device."""
+    """Yields blocks of consecutive rows on the device."""
     return (matrix[start : start + rows].to("cuda", non_blocking=True) for start in range(0, len(matrix), rows))
 
 
 def bare_product(queries: Any, corpus: Any) -> None:
-    """All scores, thrown away."""
+    """Computes all scores and discards them."""
     held = list(blocks(queries, QUERIES_AT_ONCE))
     for passages in blocks(corpus, PASSAGES_AT_ONCE):
         for some in held:
@@ -50,7 +50,7 @@ def bare_product(queries: Any, corpus: Any) -> None:
 
 
 def matmul_and_topk(queries: Any, corpus: Any) -> Any:
-    """The best of every query as one writes it in torch: a topk a block, merged with the best so far."""
+    """Finds the best of every query as one would in torch: topk of each block, merged with the best so far."""
     import torch
 
     held, best = list(blocks(queries, QUERIES_AT_ONCE)), {}
@@ -67,7 +67,7 @@ def matmul_and_topk(queries: Any, corpus: Any) -> Any:
 
 
 def main() -> None:
-    """Print the table."""
+    """Prints the table."""
     import torch
 
     parser = argparse.ArgumentParser()
