@@ -289,7 +289,7 @@ QRELS = pl.DataFrame({"query_id": ["a", "b"], "passage_id": ["x", "y"], "relevan
         (RUN, pl.concat([QRELS, QRELS[1:].with_columns(relevance=pl.lit(0, pl.Int64))]), {}, DataError, "contradict"),
         (RUN, QRELS, {"percent": 3}, PolicyError, "no such field"),
         (RUN, QRELS, {"threads": 0}, PolicyError, "threads"),
-        (RUN, QRELS, {"near_duplicate": 0.8}, PolicyError, "use nvmine.mine with passage_texts"),
+        (RUN, QRELS, {"near_duplicate": 0.8}, PolicyError, "mine the texts themselves with nvmine.mine_dataset"),
     ],
 )
 def test_tables_of_other_columns_or_types_are_refused(

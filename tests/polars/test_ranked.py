@@ -349,7 +349,7 @@ def test_wrong_calls_are_refused_and_write_nothing(tmp_path: Path) -> None:
         nvmine.mine_ranked(run, qrels, out=run)
     with pytest.raises(PolicyError, match="no such field"):
         nvmine.mine_ranked(run, qrels, out=out, percent=3)
-    with pytest.raises(PolicyError, match=r"use nvmine\.mine with passage_texts"):
+    with pytest.raises(PolicyError, match=r"mine the texts themselves with nvmine\.mine_dataset"):
         nvmine.mine_ranked(run, qrels, out=out, near_duplicate=0.8)
     with pytest.raises(RunError, match="cannot be written"):
         nvmine.mine_ranked(run, qrels, out=run / "out.parquet")

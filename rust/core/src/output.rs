@@ -12,7 +12,7 @@ use crate::input::id::Id;
 use crate::input::request::{Extent, Request};
 use crate::input::score::{Score, Stored};
 use crate::policy::Policy;
-use crate::rule::select::Candidate;
+use crate::rule::candidate::Candidate;
 use std::ops::Range;
 
 /// Negatives, and the account of all candidates. One row per query, or one per positive under

@@ -10,7 +10,7 @@ enough of their survivors, their window stays undecided.
 use crate::input::id::Id;
 use crate::lanes::excluded::Excluded;
 use crate::lanes::scan::{Found, MAX_LEVELS, NO_SCORE};
-use crate::rule::select::Candidate;
+use crate::rule::candidate::Candidate;
 use crate::simd::{Kernel, LANES, Vector, dispatch};
 use std::ops::Range;
 

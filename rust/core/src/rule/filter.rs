@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::hash::mix;
 use crate::input::id::{Id, Ids};
 use crate::input::score::Score;
-use crate::rule::select::Candidate;
+use crate::rule::candidate::Candidate;
 use std::cmp::Ordering;
 use std::ops::Range;
 

@@ -6,6 +6,7 @@ similar to a better one, [`outcome`] cuts the order into skipped, pooled and lat
 negatives from the pool, by the arithmetic of [`race`].
 */
 
+pub(crate) mod candidate;
 pub(crate) mod filter;
 pub(crate) mod near_duplicates;
 pub(crate) mod outcome;

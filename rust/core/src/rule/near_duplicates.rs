@@ -14,7 +14,7 @@ Without common shingles the cost is O(shingles) per survivor.
 use crate::audit::{Counts, Reason};
 use crate::error::Error;
 use crate::input::request::Texts;
-use crate::rule::select::Candidate;
+use crate::rule::candidate::Candidate;
 use crate::texts::shingle_index::ShingleIndex;
 
 /// The near-duplicate filter. Its memory is reused from query to query.

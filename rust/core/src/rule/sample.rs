@@ -11,7 +11,7 @@ logarithms, so no score overflows.
 use crate::hash::mix;
 use crate::policy::{Policy, Sampling};
 use crate::rule::race::{FEW, ln, log_times, winners};
-use crate::rule::select::Candidate;
+use crate::rule::candidate::Candidate;
 
 /// Returns a number in (0, 1) that depends only on the seed, the query's key and the passage's id.
 #[must_use]

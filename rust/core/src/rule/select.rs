@@ -1,29 +1,10 @@
 /*!
-The order of candidates, and the selection of the best `k`.
+The selection of the best `k` candidates, in order.
 
-Candidates are ordered by descending score, then by ascending id. The order is total over the distinct passages of a query,
-so the outcome does not depend on the order of the input. Selecting before sorting takes O(c + k log k) for c candidates.
+Selecting before sorting takes O(c + k log k) for c candidates.
 */
 
-use std::cmp::Ordering;
-
-/// A passage that may become a negative. Its score is finite.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Candidate {
-    /// The teacher's score, widened to `f64`.
-    pub score: f64,
-    /// The passage.
-    pub id: i64,
-}
-
-impl Candidate {
-    /// Compares two candidates, the better one first: by descending score, then by ascending id. `-0.0` equals `0.0`.
-    #[must_use]
-    pub(crate) fn order(&self, other: &Self) -> Ordering {
-        let by_score = other.score.partial_cmp(&self.score).unwrap_or(Ordering::Equal);
-        by_score.then_with(|| self.id.cmp(&other.id))
-    }
-}
+use crate::rule::candidate::Candidate;
 
 /// Keeps the best `k` candidates and sorts them, best first.
 pub(crate) fn best(candidates: &mut Vec<Candidate>, k: usize) {

@@ -6,7 +6,7 @@ Passages that this error leaves in doubt are scored exactly (see [`doubt`](crate
 */
 
 use crate::rounding::{round_down, round_up};
-use crate::rule::select::Candidate;
+use crate::rule::candidate::Candidate;
 use crate::search::doubt::{Outside, Zones, find_in_doubt};
 
 /// The best passages of one query so far.
