@@ -18,7 +18,7 @@ from chat_judging import KEY, Delivered, Serve, judge_of, numbered, question
 from chat_server import NO, YES, Answer, Asked, refuse
 from nvmine.errors import MissingExtraError, TeacherError
 from nvmine.judges import ChatJudge, Verdict
-from nvmine.judges.judge import PROMPT
+from nvmine.judges.prompt import PROMPT
 
 # Concurrency and waits
 

@@ -7,7 +7,7 @@ import pytest
 from chat_judging import Delivered, Serve, by_attempt, judge_of, numbered, question
 from chat_server import LINES, YES, Answer, refuse, say
 from nvmine.errors import TeacherError
-from nvmine.judges.judge import Prompt
+from nvmine.judges.prompt import Prompt
 
 
 def test_no_question_is_asked_beyond_the_cap(serve: Serve) -> None:

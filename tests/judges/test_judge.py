@@ -14,7 +14,7 @@ from chat_judging import HOSTILE, Delivered, numbered
 from chat_server import LINES
 from nvmine.errors import TeacherError
 from nvmine.judges import CallableJudge, Question, Verdict
-from nvmine.judges.judge import PROMPT, Prompt, read_answer
+from nvmine.judges.prompt import PROMPT, Prompt, read_answer
 
 # The callable judge
 

@@ -20,7 +20,7 @@ import nvmine.polars
 import oracle
 from engines import ENGINES, sunk
 from nvmine.audit import REASONS
-from nvmine.data.formats.stream import batches
+from nvmine.data.stream import batches
 from nvmine.errors import DataError, DtypeError, PolicyError
 from nvmine.polars import long
 from nvmine.polars.whole import are_grouped, whole_queries

@@ -16,7 +16,7 @@ import nvmine
 from nvmine.data import Dataset, open_dataset
 from nvmine.errors import PolicyError, RunError, SearchError
 from nvmine.run import check_run, single
-from nvmine.run.candidates.block import CandidateBlock
+from nvmine.run.candidates import refill
 from vectors_teacher import WordTeacher
 
 POLICIES = {
@@ -164,7 +164,7 @@ def test_a_corpus_of_near_copies_starves_nobody(tmp_path: Path, fields: dict, mo
     assert run.manifest.audit is not None
     assert run.manifest.audit["near_duplicate"] >= 299
     # Without the search below the ceiling the kept candidates are all copies.
-    monkeypatch.setattr(CandidateBlock, "needs_more", lambda *_: np.empty(0, np.int64))
+    monkeypatch.setattr(refill, "starving_results", lambda *_: np.empty(0, np.int64))
     starved, negatives = mine_near_copies(tmp_path / "starved", near_duplicate=0.5, **fields)
     assert len(negatives) == 1 - fields.get("shift", 0)
     assert check_run(starved).starved == 1

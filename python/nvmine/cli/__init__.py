@@ -11,7 +11,8 @@ import sys
 
 import typer
 
-from nvmine.cli.app import app, in_options
+from nvmine.cli.app import app
+from nvmine.cli.messages import in_options
 from nvmine.errors import NvmineError
 
 # Importing a command adds it to the application; `nvmine --help` lists the commands in this order.

@@ -79,7 +79,7 @@ def judge(
       --price-in 0.4 --price-out 1.6 --max-cost 5 --out judged
     ```
     """
-    from nvmine.judges.judge import PROMPT
+    from nvmine.judges.prompt import PROMPT
     from nvmine.run import judge_run
     from nvmine.teachers import ChatJudge
 

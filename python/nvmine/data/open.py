@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, get_args
 from nvmine.data import huggingface
 from nvmine.data.beir import read_beir
 from nvmine.data.dataset import Dataset, OnMissing
-from nvmine.data.formats.suffixes import suffix_of
-from nvmine.data.formats.tables import SUFFIXES, Table, frame_table, list_table, open_table
+from nvmine.data.formats.suffixes import TABLES, suffix_of
+from nvmine.data.formats.tables import Table, frame_table, list_table, open_table
 from nvmine.data.pairs import read_pairs
 from nvmine.errors import DataError, PolicyError, quote
 
@@ -105,12 +105,12 @@ def _table_at(data: str | Path, split: str) -> Table:
             return huggingface.open_folder(path, split=split)
         message = f"no dataset: looked for {', '.join((*_BEIR_MARKS[:1], *_HUGGING_FACE_MARKS))}"
         raise DataError(f"{message}; to read a pairs file, pass the path of the file", path=path)
-    if path.exists() or suffix_of(path, SUFFIXES) is not None:
+    if path.exists() or suffix_of(path, TABLES) is not None:
         return open_table(path)
     if isinstance(data, str) and _HUB_NAME.fullmatch(data):
         return huggingface.open_hub(data, split=split)
     message = "nothing here: looked for a BEIR folder, a Hugging Face folder or hub name (owner/name), or a pairs file"
-    raise DataError(f"{message} ({', '.join(SUFFIXES)})", path=data)
+    raise DataError(f"{message} ({', '.join(TABLES)})", path=data)
 
 
 def _table_of(data: object, split: str) -> Table:

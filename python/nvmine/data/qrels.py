@@ -13,10 +13,7 @@ import polars as pl
 from nvmine.data.beir import read_qrels
 from nvmine.data.formats import columns
 from nvmine.data.formats.scan import POLARS_FAILURES, scan, unreadable
-from nvmine.data.formats.suffixes import require_suffix
-
-LABELS = (".tsv", ".txt", ".qrels", ".qrel", ".trec")
-FORMS = (".parquet", ".csv", ".jsonl", ".json", *LABELS)
+from nvmine.data.formats.suffixes import LABELS, QRELS, require_suffix
 
 
 def open_qrels(path: Path) -> pl.DataFrame:
@@ -25,14 +22,14 @@ def open_qrels(path: Path) -> pl.DataFrame:
     Parameters
     ----------
     path
-        A file with one of the suffixes :data:`FORMS`.
+        A file with one of the suffixes :data:`nvmine.data.formats.suffixes.QRELS`.
 
     Raises
     ------
     DataError
         The file is missing, empty or malformed, its suffix is unknown, or it has no known columns of ids.
     """
-    suffix = require_suffix(path, FORMS)
+    suffix = require_suffix(path, QRELS)
     if suffix in LABELS:
         rows = [
             (query, passage, score)

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from nvmine.data.formats import columns
-from nvmine.data.formats.stream import Source
+from nvmine.data.stream import Source
 from nvmine.errors import DataError, DtypeError, quote
 
 

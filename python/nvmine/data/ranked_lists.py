@@ -15,10 +15,10 @@ from pathlib import Path
 import polars as pl
 
 from nvmine.data.formats import columns, trec
-from nvmine.data.formats.scan import FORMS, RUNS, first_bad_cell, first_of_another_type, scan, unreadable
-from nvmine.data.formats.stream import Source, streamed
-from nvmine.data.formats.suffixes import require_suffix
+from nvmine.data.formats.scan import first_bad_cell, first_of_another_type, scan, unreadable
+from nvmine.data.formats.suffixes import RANKED_LISTS, RUNS, require_suffix
 from nvmine.data.ranked_forms import list_form, long_form
+from nvmine.data.stream import Source, streamed
 from nvmine.errors import NvmineError
 
 
@@ -73,7 +73,7 @@ def open_candidates(path: Path, *, query: str | None, passage: str | None, score
     Parameters
     ----------
     path
-        A file with one of the suffixes :data:`nvmine.data.formats.scan.FORMS`; all but Parquet may be gzipped.
+        A file with a suffix of ``RANKED_LISTS`` in :mod:`nvmine.data.formats.suffixes`; all but Parquet may be gzipped.
     query, passage, score
         Names of the columns. Default: the first known name.
 
@@ -84,7 +84,7 @@ def open_candidates(path: Path, *, query: str | None, passage: str | None, score
     DtypeError
         A column does not hold ids or scores.
     """
-    suffix = require_suffix(path, FORMS)
+    suffix = require_suffix(path, RANKED_LISTS)
     named = {"query": query, "passage": passage, "score": score}
     if suffix in RUNS:
         errors: list[NvmineError] = []

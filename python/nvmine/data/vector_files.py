@@ -23,6 +23,7 @@ import polars as pl
 from nvmine.data.dataset import Taken
 from nvmine.data.formats import columns
 from nvmine.data.formats.scan import scan, unreadable
+from nvmine.data.formats.suffixes import VECTORS
 from nvmine.errors import DataError, DtypeError, quote
 from nvmine.extras import require
 from nvmine.inputs.foreign import Array, Bfloat16
@@ -118,12 +119,12 @@ def open_vectors(path: Path) -> VectorFile:
     MissingExtraError
         safetensors is needed but not installed.
     """
-    opener = _OPENERS.get(path.suffix.lower())
-    if opener is None:
-        raise DataError(f"unknown kind of file; expected vectors in one of {', '.join(_OPENERS)}", path=path)
+    read = _READERS.get(path.suffix.lower())
+    if read is None:
+        raise DataError(f"unknown kind of file; expected vectors in one of {', '.join(VECTORS)}", path=path)
     if not path.is_file():
         raise DataError("no such file", path=path)
-    return opener(path)
+    return read(path)
 
 
 def _open_npy(path: Path) -> VectorFile:
@@ -248,8 +249,6 @@ def _values(lists: pl.Series, dimension: int, row: int, path: Path) -> Array:
 
 _TENSOR_TYPES = {"F16": "<f2", "BF16": "<u2", "F32": "<f4", "F64": "<f8"}
 
-_OPENERS: dict[str, Callable[[Path], VectorFile]] = {
-    ".npy": _open_npy,
-    ".safetensors": _open_safetensors,
-    ".parquet": _open_parquet,
-}
+_READERS: dict[str, Callable[[Path], VectorFile]] = dict(
+    zip(VECTORS, (_open_npy, _open_safetensors, _open_parquet), strict=True)
+)

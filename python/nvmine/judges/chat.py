@@ -26,7 +26,8 @@ from nvmine.errors import TeacherError, quote
 from nvmine.extras import require
 from nvmine.inputs.keys import text_keys
 from nvmine.judges.endpoint import LONGEST_WAIT, ChatEndpoint, Reply
-from nvmine.judges.judge import PROMPT, Prompt, Question, Verdict, read_answer
+from nvmine.judges.judge import Question, Verdict
+from nvmine.judges.prompt import PROMPT, Prompt, read_answer
 
 Arrivals = SimpleQueue[tuple[int, Verdict] | None]
 

@@ -7,8 +7,8 @@ from typing import Unpack
 
 import polars as pl
 
-from nvmine.data.formats.stream import streamed
 from nvmine.data.ranked_forms import long_form
+from nvmine.data.stream import streamed
 from nvmine.inputs.numbers import thread_count
 from nvmine.polars.expression import refuse_texts
 from nvmine.polars.positives import read_positives

@@ -11,10 +11,10 @@ from typing import Unpack
 import polars as pl
 
 from nvmine.data.formats.scan import POLARS_FAILURES
-from nvmine.data.formats.stream import streamed
 from nvmine.data.qrels import open_qrels
 from nvmine.data.ranked_forms import long_types
 from nvmine.data.ranked_lists import CandidateFile, keep_error, open_candidates
+from nvmine.data.stream import streamed
 from nvmine.errors import DataError, NvmineError, quote
 from nvmine.files import write_whole
 from nvmine.inputs.numbers import thread_count

@@ -1,7 +1,7 @@
 """What a run stores for each kind of teacher, and the search that it opens from there.
 
-The kind of a teacher is decided here and nowhere else: :func:`backend_of` maps the ``kind`` that a teacher describes
-itself by to the class that stores its vectors, index or lists, and opens them again for mining, filtering and judging.
+Everything that depends on the kind of a teacher is decided here: :func:`backend_of` maps the ``kind`` that a teacher
+describes itself by to the class that stores its vectors, index or lists, and opens them for all who search a run.
 """
 
 from __future__ import annotations

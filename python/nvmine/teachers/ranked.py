@@ -17,8 +17,8 @@ import polars as pl
 
 from nvmine.data import Dataset
 from nvmine.data.formats import columns, trec
-from nvmine.data.formats.scan import FORMS, RUNS, first_bad_cell, scan, unreadable
-from nvmine.data.formats.suffixes import require_suffix
+from nvmine.data.formats.scan import first_bad_cell, scan, unreadable
+from nvmine.data.formats.suffixes import RANKED_LISTS, RUNS, require_suffix
 from nvmine.data.ranked_forms import fits, wrong_type
 from nvmine.errors import DataError, quote
 from nvmine.files import sha256_of
@@ -60,7 +60,7 @@ class RankedTeacher:
             A column holds neither ids nor scores.
         """
         path = Path(path)
-        suffix = require_suffix(path, FORMS)
+        suffix = require_suffix(path, RANKED_LISTS)
         named = {"query": query_column, "passage": passage_column, "score": score_column}
         if suffix in RUNS:
             columns.refuse_names(named, path)
@@ -118,7 +118,7 @@ class RankedTeacher:
             pieces = [piece.with_columns(ids.cast(pl.Categorical)) for piece in trec.read_run(self._path)]
             return pl.concat(pieces).lazy().with_columns(ids.cast(pl.String), pl.col("score").cast(pl.Float32))
         query, passage, score = map(pl.col, self._names)
-        return scan(self._path, require_suffix(self._path, FORMS)).select(
+        return scan(self._path, require_suffix(self._path, RANKED_LISTS)).select(
             query.cast(pl.String).alias("query"),
             passage.cast(pl.String).alias("passage"),
             # Through float64, because text cast to float32 directly is rounded differently.

@@ -8,8 +8,8 @@ from random import Random
 import polars as pl
 import pytest
 
-from nvmine.data.formats.suffixes import suffix_of
-from nvmine.data.formats.tables import SUFFIXES, frame_table, list_table, open_table
+from nvmine.data.formats.suffixes import TABLES, suffix_of
+from nvmine.data.formats.tables import frame_table, list_table, open_table
 from nvmine.errors import DataError
 
 FRAME = pl.DataFrame({"a": ["1", "2\u2028x"], "b": ["x\ny", ""], "c": ["é", '"q"']})
@@ -63,9 +63,9 @@ def test_items_of_another_shape_are_refused(row: object) -> None:
 
 
 def test_the_suffix_ignores_case_and_gz_except_for_parquet() -> None:
-    assert suffix_of(Path("a.b.JSONL"), SUFFIXES) == ".jsonl"
-    assert suffix_of(Path("a.tsv.gz"), SUFFIXES) == ".tsv"
-    assert [suffix_of(Path(name), SUFFIXES) for name in ("a.gz", "a.parquet.gz", "a")] == [None, None, None]
+    assert suffix_of(Path("a.b.JSONL"), TABLES) == ".jsonl"
+    assert suffix_of(Path("a.tsv.gz"), TABLES) == ".tsv"
+    assert [suffix_of(Path(name), TABLES) for name in ("a.gz", "a.parquet.gz", "a")] == [None, None, None]
 
 
 @pytest.mark.parametrize(

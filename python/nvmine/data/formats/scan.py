@@ -12,12 +12,9 @@ from pathlib import Path
 import polars as pl
 
 from nvmine.data.formats.jsonl import type_of
-from nvmine.data.formats.suffixes import require_suffix
+from nvmine.data.formats.suffixes import RANKED_LISTS, require_suffix
 from nvmine.data.formats.tables import open_table
 from nvmine.errors import DataError, quote
-
-RUNS = (".trec", ".run", ".txt")
-FORMS = (".parquet", ".csv", ".tsv", ".jsonl", ".json", *RUNS)
 
 POLARS_FAILURES = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
 """What Polars raises for a file that it cannot read; a damaged page can make its decoder panic."""
@@ -47,7 +44,7 @@ def scan(path: Path, suffix: str) -> pl.LazyFrame:
 
 def unreadable(path: Path, error: BaseException) -> DataError:
     """Returns the error for a file that Polars cannot read; for a text file, it names the line."""
-    if require_suffix(path, FORMS) != ".parquet":
+    if require_suffix(path, RANKED_LISTS) != ".parquet":
         try:
             table = open_table(path)
             for _ in table.read(table.columns):

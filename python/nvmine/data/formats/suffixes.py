@@ -1,4 +1,4 @@
-"""The suffix of a file name, which decides how the file is read."""
+"""The suffixes of all files that can be read, and the one of a file: it decides which reader reads the file."""
 
 from __future__ import annotations
 
@@ -6,6 +6,17 @@ from collections.abc import Container, Iterable
 from pathlib import Path
 
 from nvmine.errors import DataError
+
+# Tables of pairs and texts, see nvmine.data.formats.tables.
+TABLES = (".parquet", ".jsonl", ".json", ".csv", ".tsv", ".txt")
+# Ranked lists, see nvmine.data.ranked_lists: tables, and runs in the format of TREC.
+RUNS = (".trec", ".run", ".txt")
+RANKED_LISTS = (".parquet", ".csv", ".tsv", ".jsonl", ".json", *RUNS)
+# Judgements, see nvmine.data.qrels: tables, and labels in the formats of BEIR and TREC.
+LABELS = (".tsv", ".txt", ".qrels", ".qrel", ".trec")
+QRELS = (".parquet", ".csv", ".jsonl", ".json", *LABELS)
+# Vectors, see nvmine.data.vector_files.
+VECTORS = (".npy", ".safetensors", ".parquet")
 
 
 def suffix_of(path: Path, known: Container[str]) -> str | None:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from nvmine.data.formats.jsonl import field, read_jsonl
 from nvmine.data.formats.lines import read_lines
-from nvmine.data.formats.suffixes import require_suffix
+from nvmine.data.formats.suffixes import TABLES, require_suffix
 from nvmine.errors import DataError, quote
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def open_table(path: Path) -> Table:
     >>> open_table(Path("pairs.csv")).columns  # doctest: +SKIP
     ['query', 'positive']
     """
-    return _READERS[require_suffix(path, SUFFIXES)](path)
+    return _READERS[require_suffix(path, TABLES)](path)
 
 
 def frame_table(frame: pl.DataFrame, name: str) -> Table:
@@ -180,14 +180,7 @@ def _csv_rows(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
             yield line, row
 
 
-_READERS: dict[str, Callable[[Path], Table]] = {
-    ".parquet": _open_parquet,
-    ".jsonl": _open_jsonl,
-    ".json": _open_jsonl,
-    ".csv": partial(_open_csv, ","),
-    ".tsv": partial(_open_csv, "\t"),
-    ".txt": _open_text,
-}
-
-SUFFIXES = tuple(_READERS)
-"""The suffixes that :func:`open_table` reads."""
+_COMMAS, _TABS = partial(_open_csv, ","), partial(_open_csv, "\t")
+_READERS: dict[str, Callable[[Path], Table]] = dict(
+    zip(TABLES, (_open_parquet, _open_jsonl, _open_jsonl, _COMMAS, _TABS, _open_text), strict=True)
+)

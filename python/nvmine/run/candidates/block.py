@@ -99,15 +99,6 @@ class CandidateBlock:
         """Whether each query has a positive that is kept."""
         return np.bincount(self.positives.row_of()[self.pos_kept], minlength=len(self)) > 0
 
-    def needs_more(self, negatives: Negatives, policy: Policy) -> Int64Array:
-        """Returns the results that further candidates could change."""
-        enough = negatives.audit.survivors >= policy.survivors_needed
-        # Candidates come best first: after one below the floor, all are.
-        enough |= negatives.audit.by_reason["floor"] > 0
-        # Without a positive there is no ceiling to search below.
-        enough |= np.isnan(negatives.ceilings)
-        return np.flatnonzero(~enough & ~self.exhausted[negatives.queries])
-
     def deepen(self, places: Int64Array, ids: Int64Array, scores: Float32Array, exhausted: Bools) -> CandidateBlock:
         """Returns the block with more candidates.
 

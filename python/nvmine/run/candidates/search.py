@@ -15,21 +15,16 @@ import numpy.typing as npt
 
 from nvmine.errors import ScoreError
 from nvmine.inputs.rows import Rows, offsets_of
-from nvmine.negatives import Negatives
 from nvmine.policy import Policy
 from nvmine.run.candidates.block import CandidateBlock, no_rows
 from nvmine.run.candidates.labels import Labels
 from nvmine.run.candidates.positives import positive_ranks
+from nvmine.run.candidates.refill import refill
 from nvmine.search import ExhaustiveSearcher, Searcher
 
 Int64Array = npt.NDArray[np.int64]
 Float32Array = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
-
-# Positives, the query itself and equal passages lie below the ceiling too: a search asks for so many passages more.
-_SPARE = 16
-# How much deeper a query is searched again if that was too little.
-_DEEPER = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +86,15 @@ class CandidateSearch:
         step = self._searcher.rows_at_once(self._depth)
         for start in range(0, len(rows), step):
             some = rows[start : start + step]
-            blocks.append(self._with_enough(self._first(some)))
+            blocks.append(self._refilled(self._first(some)))
             done(len(some))
         return CandidateBlock.concat(blocks)
+
+    def _refilled(self, block: CandidateBlock) -> CandidateBlock:
+        """Returns the block with what the policy needs, or with all there is."""
+        if self._exact is None:
+            return block
+        return refill(block, self._exact, self._labels, self._policy, self._excluded)
 
     def _first(self, rows: Int64Array) -> CandidateBlock:
         """Returns the first `depth` candidates of the queries `rows`."""
@@ -119,47 +120,6 @@ class CandidateSearch:
             exhausted=np.full(len(rows), self._depth >= labels.passages),
         )
         return replace(block, excluded=self._excluded(block))
-
-    def _with_enough(self, block: CandidateBlock) -> CandidateBlock:
-        """Returns the block with as many candidates as the policy needs, or as there are."""
-        exact = self._exact
-        if exact is None:
-            return block
-        counts = np.diff(block.positives.ragged_offsets())
-        # Counted for each query by itself, so that what is kept does not depend on who is searched together.
-        wanted = self._policy.survivors_needed + counts + _SPARE
-        while True:
-            negatives = block.mine(self._labels, self._policy)
-            results = block.needs_more(negatives, self._policy)
-            if not results.size:
-                return block
-            block = self._deepen(block, exact(), negatives, results, wanted)
-            wanted = _DEEPER * wanted
-
-    def _deepen(
-        self,
-        block: CandidateBlock,
-        exact: ExhaustiveSearcher,
-        negatives: Negatives,
-        results: Int64Array,
-        wanted: Int64Array,
-    ) -> CandidateBlock:
-        """Returns the block with the best passages below the ceiling of each of the `results`, as many as `wanted`."""
-        places, exhausted = negatives.queries[results], block.exhausted.copy()
-        depth = int(wanted[places].max())
-        step = exact.rows_at_once(depth)
-        # A query with several ceilings is exhausted when nothing more lies below each of them.
-        exhausted[places] = True
-        added: list[tuple[Int64Array, Int64Array, Float32Array]] = []
-        for start in range(0, len(results), step):
-            some, at = results[start : start + step], places[start : start + step]
-            below = exact.search_below(block.rows[at], negatives.ceilings[some], depth)
-            held = (below.ids >= 0) & (np.arange(depth) < wanted[at][:, None])
-            added.append((np.repeat(at, held.sum(axis=1)), below.ids[held], below.scores[held]))
-            exhausted[at[held.sum(axis=1) == wanted[at]]] = False
-        at, ids, scores = (np.concatenate(part) for part in zip(*added, strict=True))
-        deeper = block.deepen(at, ids, scores, exhausted)
-        return replace(deeper, excluded=self._excluded(deeper))
 
     def _kept(self, rows: Int64Array, counts: Int64Array, scores: Float32Array, ranks: Int64Array) -> Bools:
         """Returns which positives count: those that the teacher has scored, and ranked well enough."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nvmine.cli.app import in_options
+from nvmine.cli.messages import in_options
 from nvmine.errors import DataError, NvmineError, PolicyError, RunError, TeacherError
 
 
