@@ -273,7 +273,7 @@ def test_policies_that_an_expression_cannot_apply_are_refused() -> None:
         nvmine.polars.mine("scores", "pos_scores", near_duplicate=0.8)
     with pytest.raises(PolicyError, match=r"'uniform' needs a key for each query, .*; pass query_ids"):
         nvmine.polars.mine("scores", "pos_scores", sampling="uniform")
-    with pytest.raises(PolicyError, match="no such field"):
+    with pytest.raises(PolicyError, match="is not a field of a policy"):
         nvmine.polars.mine("scores", "pos_scores", percent=0.9)
 
 

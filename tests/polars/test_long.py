@@ -287,7 +287,7 @@ QRELS = pl.DataFrame({"query_id": ["a", "b"], "passage_id": ["x", "y"], "relevan
         (RUN, QRELS.with_columns(relevance=pl.lit("1")), {}, DtypeError, "expected numbers"),
         (RUN, QRELS.with_columns(query_id=pl.Series(["a", None])), {}, DataError, "row 1: an id in qrels is null"),
         (RUN, pl.concat([QRELS, QRELS[1:].with_columns(relevance=pl.lit(0, pl.Int64))]), {}, DataError, "contradict"),
-        (RUN, QRELS, {"percent": 3}, PolicyError, "no such field"),
+        (RUN, QRELS, {"percent": 3}, PolicyError, "is not a field of a policy"),
         (RUN, QRELS, {"threads": 0}, PolicyError, "threads"),
         (RUN, QRELS, {"near_duplicate": 0.8}, PolicyError, "mine the texts themselves with nvmine.mine_dataset"),
     ],

@@ -347,7 +347,7 @@ def test_wrong_calls_are_refused_and_write_nothing(tmp_path: Path) -> None:
         nvmine.mine_ranked(run, qrels, out=out, query_column="qid")
     with pytest.raises(DataError, match="argument 'out': this is the file of candidates"):
         nvmine.mine_ranked(run, qrels, out=run)
-    with pytest.raises(PolicyError, match="no such field"):
+    with pytest.raises(PolicyError, match="is not a field of a policy"):
         nvmine.mine_ranked(run, qrels, out=out, percent=3)
     with pytest.raises(PolicyError, match=r"mine the texts themselves with nvmine\.mine_dataset"):
         nvmine.mine_ranked(run, qrels, out=out, near_duplicate=0.8)

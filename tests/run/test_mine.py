@@ -285,7 +285,7 @@ def test_a_run_of_other_data_is_refused(small: Dataset, tmp_path: Path) -> None:
         ({"threads": 0}, PolicyError, "threads.*must lie in"),
         ({"method": "best"}, PolicyError, "method.*unknown"),
         ({"policy": nvmine.Policy(), "n": 3}, PolicyError, "either policy or its fields"),
-        ({"n_negatives": 3}, PolicyError, "n_negatives.*no such field"),
+        ({"n_negatives": 3}, PolicyError, "n_negatives.*is not a field of a policy"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
