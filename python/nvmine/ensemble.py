@@ -38,7 +38,7 @@ def ensemble(
 
     When a teacher has no more negatives, it is skipped; when none has, the row stays short. The result contains only
     passages that a teacher gave. It does not depend on the number of threads, nor, with `query_ids`, on the order of
-    the queries. O(negatives of all teachers) time.
+    the queries. O(n) time for each negative of a teacher.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def jaccard(a: Negatives, b: Negatives, *, top: int = 4, threads: int | None = N
     """Returns the share of negatives that two teachers agree on, for each row.
 
     It is ``|A ∩ B| / |A ∪ B|`` of the first `top` ids of each row (NV-Retriever, Table 6). Padding does not count.
-    O(R * top) time.
+    O(R * top * log(top)) time.
 
     Parameters
     ----------

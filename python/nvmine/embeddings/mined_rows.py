@@ -28,7 +28,7 @@ class MinedRows:
     n
         Maximum number of negatives of a row.
     kept
-        Number of each query's best passages to keep besides, whatever the policy.
+        Number of each query's best passages to keep too, whatever the policy.
     """
 
     def __init__(self, outline: Negatives, collection: Collection, n: int, kept: int) -> None:

@@ -48,7 +48,7 @@ class SearchOptions:
     threads
         Number of threads of the core. None: as many as the process may use.
     kept
-        Number of each query's best passages to keep besides, whatever the policy.
+        Number of each query's best passages to keep too, whatever the policy.
     """
 
     memory: int
@@ -165,7 +165,7 @@ class _Miner:
         collection = self._collection
         if depth == len(collection.corpus) or (collection.classes is None and collection.texts is None):
             return np.ones(len(rows), np.bool_)
-        # A row that is short at this depth is no error yet: a deeper search may fill it.
+        # A row that is short at this depth may still be filled by a deeper search, so it must not raise yet.
         negatives = self._apply_rule(results, rows, found, replace(self._policy, on_short="keep"))
         decided: npt.NDArray[np.bool_] = negatives.audit.survivors >= self._needed
         return decided
