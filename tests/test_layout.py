@@ -32,7 +32,7 @@ ALLOWED: dict[str, set[str]] = {
     "devices": set(),
     "files": {"errors"},
     "inputs": {"_core", "errors"},
-    "policy": {"_core", "errors"},
+    "policy": {"_core", "errors", "inputs"},
     "audit": {"_core", "errors"},
     "shingles": {"_core", "errors", "inputs"},
     "negatives": {"audit", "errors", "inputs"},

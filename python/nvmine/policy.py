@@ -10,15 +10,13 @@ from __future__ import annotations
 
 import inspect
 import json
-import operator
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, ParamSpec, TypedDict, TypeVar
 
-import numpy as np
-
 from nvmine import _core
 from nvmine.errors import PolicyError
+from nvmine.inputs.numbers import number, unsigned
 
 Method = Literal["naive", "shift", "abs", "margin", "perc"]
 Sampling = Literal["top", "uniform", "softmax", "simans", "bins"]
@@ -146,11 +144,11 @@ class Policy:
             if not isinstance(getattr(self, name), str):
                 raise PolicyError(f"must be a string, not {getattr(self, name)!r}", argument=name)
         for name in ("percentage", "margin", "temperature", "simans_a", "simans_b", *_OPTIONAL_NUMBERS):
-            object.__setattr__(self, name, _number(name, getattr(self, name), optional=name in _OPTIONAL_NUMBERS))
+            object.__setattr__(self, name, number(name, getattr(self, name), optional=name in _OPTIONAL_NUMBERS))
         for name in ("n", "first", "bins", "shift", "seed"):
-            object.__setattr__(self, name, _whole(name, getattr(self, name), optional=name == "shift"))
+            object.__setattr__(self, name, unsigned(name, getattr(self, name), optional=name == "shift"))
         if not isinstance(self.pool, str) or self.pool != "all":
-            object.__setattr__(self, "pool", _whole("pool", self.pool, optional=True))
+            object.__setattr__(self, "pool", unsigned("pool", self.pool, optional=True))
         self.compile()
 
     def compile(self) -> _core.Policy:
@@ -273,28 +271,3 @@ def takes_policy_fields(function: Callable[P, R]) -> Callable[P, R]:
     ]
     function.__signature__ = signature.replace(parameters=own + policy)  # type: ignore[attr-defined]
     return function
-
-
-def _number(name: str, value: Any, *, optional: bool) -> float | None:
-    if value is None and optional:
-        return None
-    try:
-        if isinstance(value, bool | np.bool_ | str | bytes | bytearray):
-            raise TypeError
-        return float(value)
-    except (TypeError, ValueError, OverflowError):
-        raise PolicyError(f"must be a number, not {value!r}", argument=name) from None
-
-
-def _whole(name: str, value: Any, *, optional: bool) -> int | None:
-    if value is None and optional:
-        return None
-    try:
-        if isinstance(value, bool | np.bool_):
-            raise TypeError
-        whole = operator.index(value)
-    except TypeError:
-        raise PolicyError(f"must be a whole number, not {value!r}", argument=name) from None
-    if not 0 <= whole < 2**64:
-        raise PolicyError(f"must lie in [0, 2**64), not {whole}", argument=name)
-    return whole

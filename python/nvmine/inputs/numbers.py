@@ -1,9 +1,11 @@
-"""Options that are whole numbers in a range, such as numbers of threads or words."""
+"""Options that are numbers: finite or not, whole, or whole in a range, such as a number of threads."""
 
 from __future__ import annotations
 
 import operator
 from typing import Any
+
+import numpy as np
 
 from nvmine.errors import PolicyError
 
@@ -49,3 +51,42 @@ def thread_count(threads: int | None) -> int | None:
         The number is not a whole number, or not in [1, 1024].
     """
     return None if threads is None else whole_number("threads", threads, MOST_THREADS)
+
+
+def number(name: str, value: Any, *, optional: bool) -> float | None:
+    """Returns the value of an option as a float; an `optional` one may be None.
+
+    Raises
+    ------
+    PolicyError
+        The value is not a number.
+    """
+    if value is None and optional:
+        return None
+    try:
+        if isinstance(value, bool | np.bool_ | str | bytes | bytearray):
+            raise TypeError
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise PolicyError(f"must be a number, not {value!r}", argument=name) from None
+
+
+def unsigned(name: str, value: Any, *, optional: bool) -> int | None:
+    """Returns the value of an option that must be a whole number in [0, 2**64); an `optional` one may be None.
+
+    Raises
+    ------
+    PolicyError
+        The value is not a whole number, or out of range.
+    """
+    if value is None and optional:
+        return None
+    try:
+        if isinstance(value, bool | np.bool_):
+            raise TypeError
+        whole = operator.index(value)
+    except TypeError:
+        raise PolicyError(f"must be a whole number, not {value!r}", argument=name) from None
+    if not 0 <= whole < 2**64:
+        raise PolicyError(f"must lie in [0, 2**64), not {whole}", argument=name)
+    return whole

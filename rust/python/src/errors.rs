@@ -46,7 +46,7 @@ impl From<Failure> for PyErr {
     }
 }
 
-/// The exception for an error of the core, with the place of the error in its attributes `row` and `column`.
+/// The exception for an error of the core, with the place of the error in its attributes `row` and `argument`.
 fn exception(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
     let class = ErrorClass::of(error);
     if class == ErrorClass::Memory {
@@ -60,7 +60,7 @@ fn exception(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
         place.set_item("argument", field)?;
     }
     let message = match error {
-        // `column` names the field, so the message does not repeat it.
+        // `argument` names the field, so the message does not repeat it.
         Error::Policy { reason, .. } => reason.clone(),
         _ => error.to_string(),
     };
