@@ -235,22 +235,27 @@ def test_tables_tell_the_teacher() -> None:
 
 GOOD = negatives_of([[1, 2], [3]])
 REFUSED: dict[str, tuple[Any, dict[str, Any], type[NvmineError], str]] = {
-    "no_teacher": ([], {}, ShapeError, "at least one"),
-    "one_that_is_no_list": (GOOD, {}, DtypeError, "a list of Negatives"),
-    "an_iterator": (iter([GOOD]), {}, DtypeError, "a list of Negatives"),
+    "no_teacher": ([], {}, ShapeError, "argument 'teachers': must hold the negatives of at least one teacher"),
+    "one_that_is_no_list": (GOOD, {}, DtypeError, "argument 'teachers': must be a list of Negatives"),
+    "an_iterator": (iter([GOOD]), {}, DtypeError, "argument 'teachers': must be a list of Negatives"),
     "no_negatives": ([GOOD, GOOD.ids], {}, DtypeError, "teacher 1 must be Negatives, not ndarray"),
-    "other_counts": ([GOOD, negatives_of([[1]])], {}, ShapeError, "teacher 1 has 1 rows, but teacher 0 has 2"),
+    "other_counts": (
+        [GOOD, negatives_of([[1]])],
+        {},
+        ShapeError,
+        "argument 'teachers': teacher 1 has 1 rows, but teacher 0 has 2",
+    ),
     "other_queries": (
         [GOOD, dataclasses.replace(GOOD, queries=np.array([0, 2]))],
         {},
         ShapeError,
-        "row 1: the queries of the rows differ: 2 for teacher 1, but 1 for teacher 0",
+        "argument 'teachers', row 1: the queries of the rows differ: 2 for teacher 1, but 1 for teacher 0",
     ),
     "other_positives": (
         [GOOD, dataclasses.replace(GOOD, positives=np.array([0, 0]))],
         {},
         ShapeError,
-        "the positives of the rows differ",
+        "argument 'teachers', row 0: the positives of the rows differ",
     ),
     "counts_that_lie": ([dataclasses.replace(GOOD, counts=np.array([2, 2]))], {}, ShapeError, "row 1 does not hold"),
     "arrays_that_do_not_fit": ([dataclasses.replace(GOOD, scores=GOOD.scores[:1])], {}, ShapeError, "do not fit"),
@@ -260,8 +265,8 @@ REFUSED: dict[str, tuple[Any, dict[str, Any], type[NvmineError], str]] = {
     "n_true": ([GOOD], {"n": True}, PolicyError, "argument 'n'"),
     "seed": ([GOOD], {"seed": -1}, PolicyError, "argument 'seed'"),
     "threads": ([GOOD], {"threads": 0}, PolicyError, "argument 'threads'"),
-    "too_few_keys": ([GOOD], {"query_ids": [1]}, ShapeError, "query_ids has 1 ids for 2 queries"),
-    "too_many_keys": ([GOOD], {"query_ids": [1, 2, 3]}, ShapeError, "query_ids has 3 ids for 2 queries"),
+    "too_few_keys": ([GOOD], {"query_ids": [1]}, ShapeError, "argument 'query_ids': has 1 ids for 2 queries"),
+    "too_many_keys": ([GOOD], {"query_ids": [1, 2, 3]}, ShapeError, "argument 'query_ids': has 3 ids for 2 queries"),
 }
 
 

@@ -131,7 +131,10 @@ UNFIT: dict[str, tuple[dict[str, Any], str]] = {
     "positives_too_many": ({"pos_scores": [0.9] * 3}, "pos_scores: 3 rows for 2 queries"),
     "positives_turned_round": ({"pos_scores": [[0.9, 0.8]]}, "pos_scores: 1 rows for 2 queries"),
     "positives_3d": ({"pos_scores": np.zeros((2, 1, 1))}, r"pos_scores has shape \(2, 1, 1\)"),
-    "ids_narrower": ({"ids": [[0, 1, 2]] * 2}, r"ids must have one id for each score: ids has shape \(2, 3\)"),
+    "ids_narrower": (
+        {"ids": [[0, 1, 2]] * 2},
+        r"argument 'ids': must have one id for each score: ids has shape \(2, 3\)",
+    ),
     "ids_transposed": ({"ids": np.zeros((4, 2), int)}, r"ids has shape \(4, 2\), but scores has shape \(2, 4\)"),
     "ids_one_row_for_all": ({"ids": [0, 1, 2, 3]}, r"ids has shape \(4,\)"),
     "ids_ragged": ({"ids": [[0, 1, 2], [0, 1, 2, 3, 4]]}, "ids has 2 rows with 8 values"),

@@ -230,8 +230,8 @@ def test_json_is_read_by_other_languages() -> None:
     ("arguments", "message"),
     {
         "both": ({"policy": Policy(), "n": 2}, "either policy or its fields"),
-        "a_dict": ({"policy": {"n": 2}}, "must be a Policy, not dict"),
-        "a_name": ({"policy": "perc"}, "must be a Policy, not str"),
+        "a_dict": ({"policy": {"n": 2}}, "argument 'policy': must be a Policy, not dict"),
+        "a_name": ({"policy": "perc"}, "argument 'policy': must be a Policy, not str"),
     }.values(),
     ids=["both", "a_dict", "a_name"],
 )

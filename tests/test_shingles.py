@@ -104,7 +104,11 @@ REFUSED: dict[str, tuple[dict[str, Any], type[NvmineError], str]] = {
     "too few passages": ({"passage_texts": TEXTS[:1], "query_ids": ["q7"]}, IdError, "'q7'.*id 1 .*the 1 passages"),
     "a positive outside": ({"passage_texts": TEXTS, "pos_ids": [3]}, IdError, "row 0.*id 3 .*the 3 passages"),
     "an id outside": ({"passage_texts": TEXTS, "ids": [[0, 2**62, 1]]}, IdError, f"id {2**62} "),
-    "too many queries": ({"passage_texts": TEXTS, "query_texts": ["a", "b"]}, ShapeError, "2 texts for 1 queries"),
+    "too many queries": (
+        {"passage_texts": TEXTS, "query_texts": ["a", "b"]},
+        ShapeError,
+        "argument 'query_texts': has 2 texts for 1 queries",
+    ),
     "shingles of two sizes": (
         {"passage_texts": Shingles.of(TEXTS, 2), "query_texts": Shingles.of(["a"])},
         ShapeError,

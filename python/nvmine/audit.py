@@ -19,14 +19,14 @@ REASONS: tuple[str, ...] = tuple(_core.REASONS)
 - ``padding``: the id is a sentinel.
 - ``not_finite``: the score is NaN or infinite.
 - ``positive``: the passage is a positive, has the same text as one, or is the query itself.
-- ``duplicate``: the same passage occurs again.
+- ``duplicate``: the row holds the same passage more than once; only the best copy counts.
 - ``no_anchor``: the query has no positive and is skipped.
 - ``ceiling``: the score is at or above the ceiling.
 - ``floor``: the score is below the floor.
 - ``near_duplicate``: the text is too similar to a positive, to the query or to a better survivor.
-- ``shifted``: one of the first `shift` survivors.
-- ``beyond_pool``: a survivor after the first `pool`.
-- ``not_sampled``: a survivor that was not picked.
+- ``shifted``: one of the best `shift` survivors, which the policy skips.
+- ``beyond_pool``: a survivor below the pool, which holds the next `pool` survivors.
+- ``not_sampled``: a survivor in the pool that was not picked.
 - ``dropped``: a survivor that was picked, but its query was short and dropped.
 """
 
@@ -104,7 +104,7 @@ class Audit:
         Raises
         ------
         InternalError
-            The counts do not add up; the message names the first such row.
+            The counts of a row do not add up. The error's `row` is the first such row.
         """
         rejected = self.candidates - self.emitted if self.rejected is None else self.rejected.sum(axis=1)
         broken = np.flatnonzero((self.candidates != self.emitted + rejected) | (rejected < 0))

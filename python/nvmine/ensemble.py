@@ -55,14 +55,14 @@ def ensemble(
         and so weighs more in training (the paper's best). ``replace``: the teacher gives its next passage that no
         teacher has given. Passages are compared by id.
     n
-        Maximum number of negatives of a row, at least 1.
+        Maximum number of negatives of a row, in [1, 2**20].
     seed
-        Seed of the random draws, for ``cross``.
+        Seed of the random draws, for ``cross``, in [0, 2**64).
     query_ids
         Integers or strings that identify the queries in random draws, one for each query, as for :func:`nvmine.mine`.
         Default: the row numbers of the queries.
     threads
-        Number of threads. Default: as many as the process may use.
+        Number of threads, in [1, 1024]. Default: as many as the process may use.
 
     Returns
     -------
@@ -142,7 +142,7 @@ def jaccard(a: Negatives, b: Negatives, *, top: int = 4, threads: int | None = N
     top
         Number of ids to compare in each row, from 1 to the row length of `a` and `b`.
     threads
-        Number of threads. Default: as many as the process may use.
+        Number of threads, in [1, 1024]. Default: as many as the process may use.
 
     Returns
     -------
@@ -155,6 +155,8 @@ def jaccard(a: Negatives, b: Negatives, *, top: int = 4, threads: int | None = N
         `top` is not an integer, or out of range.
     ShapeError
         `a` and `b` are not for the same queries.
+    DtypeError
+        `a` or `b` is not a :class:`Negatives`.
 
     Examples
     --------
@@ -173,6 +175,8 @@ def jaccard_matrix(
 ) -> npt.NDArray[np.float64]:
     """Returns how far each pair of teachers agrees: the mean of :func:`jaccard` over the rows.
 
+    O(R * T * top * (log(top) + T)) time for R rows.
+
     Parameters
     ----------
     teachers
@@ -180,7 +184,7 @@ def jaccard_matrix(
     top
         Number of ids to compare in each row, from 1 to the shortest row length of the teachers.
     threads
-        Number of threads. Default: as many as the process may use.
+        Number of threads, in [1, 1024]. Default: as many as the process may use.
 
     Returns
     -------
@@ -194,6 +198,8 @@ def jaccard_matrix(
         `top` is not an integer, or out of range.
     ShapeError
         There is no teacher, or the teachers have not mined the same queries.
+    DtypeError
+        `teachers` is not a list of :class:`Negatives`.
 
     Examples
     --------
@@ -212,9 +218,9 @@ def jaccard_matrix(
 def _same_rows(teachers: Sequence[Negatives]) -> Sequence[Negatives]:
     """Returns the teachers, after checking that all of them have the same rows."""
     if isinstance(teachers, Negatives) or not isinstance(teachers, Sequence):
-        raise DtypeError(f"expected a list of Negatives, not {type(teachers).__name__}", argument="teachers")
+        raise DtypeError(f"must be a list of Negatives, not {type(teachers).__name__}", argument="teachers")
     if not teachers:
-        raise ShapeError("expected at least one teacher", argument="teachers")
+        raise ShapeError("must hold the negatives of at least one teacher", argument="teachers")
     for number, teacher in enumerate(teachers):
         if not isinstance(teacher, Negatives):
             raise DtypeError(f"teacher {number} must be Negatives, not {type(teacher).__name__}", argument="teachers")
@@ -223,11 +229,15 @@ def _same_rows(teachers: Sequence[Negatives]) -> Sequence[Negatives]:
             if np.array_equal(mine, first):
                 continue
             if len(mine) != len(first):
-                raise ShapeError(f"teacher {number} has {len(mine)} rows, but teacher 0 has {len(first)}")
+                raise ShapeError(
+                    f"teacher {number} has {len(mine)} rows, but teacher 0 has {len(first)}; mine the same queries",
+                    argument="teachers",
+                )
             row = int(np.flatnonzero(mine != first)[0])
             raise ShapeError(
                 f"the {name} of the rows differ: {mine[row]} for teacher {number}, but {first[row]} for teacher 0; "
                 "mine the same queries and positives in the same order, with the same anchor and on_missing",
+                argument="teachers",
                 row=row,
             )
     return teachers
@@ -241,7 +251,7 @@ def _keys_of_rows(query_ids: Any, best: Negatives) -> npt.NDArray[np.uint64]:
     # With one row for each positive, the last queries may have no row.
     fits = len(keys) >= needed if (best.positives >= 0).all() else len(keys) == needed
     if not fits:
-        raise ShapeError(f"query_ids has {len(keys)} ids for {needed} queries")
+        raise ShapeError(f"has {len(keys)} ids for {needed} queries; pass one id for each query", argument="query_ids")
     return keys[queries]
 
 

@@ -42,9 +42,9 @@ def mine(
 
     The rule is that of NV-Retriever (arXiv 2407.15831v2), with defined results for negative scores and ties. Each
     candidate is rejected for the first reason that applies: padding, a score that is not finite, a positive, a
-    duplicate, the ceiling, the floor. The survivors are ordered by score descending and id ascending, and `n` of them
-    are picked. The result depends neither on the number of threads nor on the order of a query's candidates.
-    O(candidates) time.
+    duplicate, the ceiling, the floor, a near-duplicate. The survivors are ordered by score descending and id ascending,
+    and `n` of them are picked. The result depends neither on the number of threads nor on the order of a query's
+    candidates. O(candidates) time.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def mine(
     ranks
         Whether to return the ranks of the negatives.
     threads
-        Number of threads. Default: as many as the process may use.
+        Number of threads, in [1, 1024]. Default: as many as the process may use.
     **fields
         Fields of the policy, if `policy` is not given.
 
@@ -147,14 +147,18 @@ def mine(
     candidate_ids = None if ids is None else read_rows("ids", ids, "ids")
     if candidate_ids is not None and not candidate_ids.same_layout(score_rows):
         raise ShapeError(
-            f"ids must have one id for each score: ids has {_describe(candidate_ids)}, "
-            f"but scores has {_describe(score_rows)}"
+            f"must have one id for each score: ids has {_describe(candidate_ids)}, "
+            f"but scores has {_describe(score_rows)}",
+            argument="ids",
         )
     texts = None
     if chosen.near_duplicate is not None:
         texts = read_shingles(passage_texts, query_texts, thread_count(threads))
         if texts[1] is not None and len(texts[1]) != len(score_rows):
-            raise ShapeError(f"query_texts has {len(texts[1])} texts for {len(score_rows)} queries")
+            raise ShapeError(
+                f"has {len(texts[1])} texts for {len(score_rows)} queries; pass one text for each query",
+                argument="query_texts",
+            )
     request = Request(
         scores=score_rows,
         pos_scores=positives,

@@ -63,8 +63,8 @@ class Policy:
     ----------
     method
         How the ceiling follows from the anchor `a`: ``naive`` and ``shift`` set no ceiling, ``abs`` sets `max_score`,
-        ``margin`` sets ``a - margin``, and ``perc`` sets ``a - (1 - percentage) * |a|``, which is below `a` for a
-        negative anchor too. The score of a negative is strictly below the ceiling.
+        ``margin`` sets ``a - margin``, and ``perc`` sets ``a - (1 - percentage) * |a|``. A `percentage` below 1
+        puts it below a negative anchor too. The score of a negative is strictly below the ceiling.
     percentage
         Share for ``perc``, in [0, 2]. The paper's best is 0.95.
     margin
@@ -83,28 +83,28 @@ class Policy:
         Number of survivors after `shift` to pick from, at least `n`, or ``"all"``. None: all for ``sampling="top"``;
         for the other samplers 10, or `n` if that is larger.
     n
-        Number of negatives per query, at least 1.
+        Number of negatives per query, in [1, 2**20].
     sampling
         How negatives are picked from the pool. ``top`` takes the best. The others draw without replacement, with the
         weight 1 (``uniform``), ``exp(score / temperature)`` (``softmax``),
         ``exp(-simans_a * (score - a - simans_b)**2)`` (``simans``, arXiv 2210.11773), or weights that make `bins` score
         bins of equal width equally likely (``bins``, TAS-Balanced, arXiv 2104.06967).
     first
-        Number of the `n` negatives, in [0, n], that are the best survivors whatever the sampling. 1 is the paper's
+        Number of the `n` negatives, in [0, n], that are the best of the pool whatever the sampling. 1 is the paper's
         "top-1 + sampled top-k".
     temperature
         Temperature for ``softmax``, positive.
     simans_a, simans_b
         Sharpness (positive) and offset from the anchor, for ``simans``.
     bins
-        Number of bins for ``bins``, at least 1.
+        Number of bins for ``bins``, in [1, 2**20]. Empty bins do not count.
     anchor
         Which score of a query's positives the ceiling is relative to: ``min``, ``max`` or ``mean``; or ``each``, which
         gives one result for each positive.
     on_short
-        What happens to a query with fewer than `n` negatives: ``keep`` them, ``drop`` them, or ``raise`` an error.
+        What happens to a query with fewer than `n` negatives: ``keep`` them, ``drop`` them, or ``raise`` a ShortError.
     on_missing
-        What happens to a query without a positive: ``raise`` an error, or ``skip`` the query.
+        What happens to a query without a positive: ``raise`` a ScoreError, or ``skip`` the query.
     seed
         Seed of the random draws, in [0, 2**64).
 
@@ -168,7 +168,7 @@ class Policy:
     def ceiling(self, anchor: float) -> float:
         """Returns the exclusive upper bound on the scores of negatives of a query with this anchor.
 
-        The ceiling is infinite if the policy sets none, and NaN for a NaN anchor.
+        The ceiling is infinite if the policy sets none, and NaN for a NaN anchor if the method depends on the anchor.
 
         Examples
         --------
@@ -250,7 +250,7 @@ class Policy:
         if policy is None:
             return cls.from_dict(fields)
         if not isinstance(policy, cls):
-            raise PolicyError(f"policy must be a Policy, not {type(policy).__name__}")
+            raise PolicyError(f"must be a Policy, not {type(policy).__name__}", argument="policy")
         if fields:
             change = ", ".join(f"{name}=..." for name in fields)
             raise PolicyError(f"pass either policy or its fields, not both: dataclasses.replace(policy, {change})")
