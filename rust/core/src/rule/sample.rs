@@ -10,8 +10,8 @@ logarithms, so no score overflows.
 
 use crate::hash::mix;
 use crate::policy::{Policy, Sampling};
-use crate::rule::race::{FEW, ln, log_times, winners};
 use crate::rule::candidate::Candidate;
+use crate::rule::race::{FEW, ln, log_times, winners};
 
 /// Returns a number in (0, 1) that depends only on the seed, the query's key and the passage's id.
 #[must_use]
