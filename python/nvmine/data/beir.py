@@ -49,7 +49,7 @@ def read_beir(folder: Path, *, split: str = "train", on_missing: OnMissing = "ra
 
     Examples
     --------
-    >>> read_beir(Path("scifact"), split="test").query_ids[:2]  # doctest: +SKIP
+    >>> read_beir(Path("scifact"), split="test").query_ids[:2]
     ['1', '3']
     """
     qrels_path = _qrels_path(folder, split)

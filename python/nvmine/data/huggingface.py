@@ -30,7 +30,7 @@ def open_folder(folder: Path, *, split: str = "train") -> Table:
 
     Examples
     --------
-    >>> open_folder(Path("saved"), split="train").columns  # doctest: +SKIP
+    >>> open_folder(Path("saved"), split="train").columns
     ['anchor', 'positive']
     """
     datasets = _datasets()
@@ -53,7 +53,7 @@ def open_hub(name: str, *, split: str = "train") -> Table:
 
     Examples
     --------
-    >>> open_hub("sentence-transformers/all-nli:pair").columns  # doctest: +SKIP
+    >>> open_hub("sentence-transformers/all-nli:pair").columns
     ['anchor', 'positive']
     """
     datasets = _datasets()

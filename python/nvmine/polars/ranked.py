@@ -121,8 +121,9 @@ def mine_ranked(
 
     Examples
     --------
-    >>> nvmine.mine_ranked("run.trec", "qrels.tsv", out="negatives.parquet", n=8)  # doctest: +SKIP
-    MinedFile(path=PosixPath('negatives.parquet'), queries=3452, results=3452, negatives=27616, short=0, unranked=0)
+    >>> import nvmine
+    >>> nvmine.mine_ranked("run.trec", "qrels.tsv", out="negatives.parquet", n=8)
+    MinedFile(path=PosixPath('negatives.parquet'), queries=1, results=1, negatives=8, short=0, unranked=0)
     """
     chosen = Policy.of(policy, fields)
     refuse_texts(chosen)

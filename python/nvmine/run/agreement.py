@@ -42,7 +42,9 @@ def agreement(runs: Sequence[Run | str | Path], *, top: int = 4) -> pl.DataFrame
 
     Examples
     --------
-    >>> nvmine.agreement(["run-e5", "run-bm25"])  # doctest: +SKIP
+    >>> import nvmine
+    >>> nvmine.agreement(["e5", "bm25"]).columns
+    ['teacher', 'e5', 'bm25']
     """
     sources = [member for run in runs for member in Run.of(run).taking_part()]
     most = whole_number("top", top, np.iinfo(np.int32).max)

@@ -97,7 +97,10 @@ def ensemble_runs(
 
     Examples
     --------
-    >>> nvmine.ensemble_runs(["e5", "bm25"], out="both", how="intra", duplicates="replace")  # doctest: +SKIP
+    >>> import nvmine
+    >>> both = nvmine.ensemble_runs(["e5", "bm25"], out="both", how="intra", duplicates="replace")
+    >>> [member.manifest.teacher.name for member in both.members()]
+    ['e5', 'bm25']
     """
     sources = [member for run in runs for member in Run.of(run).taking_part()]
     if len(sources) < 2:

@@ -95,9 +95,12 @@ def judge_run(
 
     Examples
     --------
-    >>> from nvmine.judges import ChatJudge
-    >>> judge = ChatJudge("gpt-4.1-mini", base_url="https://api.openai.com/v1")  # doctest: +SKIP
-    >>> nvmine.judge_run("run", judge, out="judged", on_relevant="relabel")  # doctest: +SKIP
+    >>> import nvmine
+    >>> from nvmine.judges import CallableJudge
+    >>> judge = CallableJudge("repeats the query", lambda asked: asked.query in asked.passage)
+    >>> judged = nvmine.judge_run("run", judge, out="judged", on_relevant="relabel")
+    >>> int(judged.verdicts()["relevant"].sum())
+    0
     """
     if on_relevant not in get_args(OnRelevant):
         raise PolicyError(f"must be drop or relabel, not {on_relevant!r}", argument="on_relevant")

@@ -37,7 +37,7 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, Record]]:
 
     Examples
     --------
-    >>> list(read_jsonl(Path("queries.jsonl")))  # doctest: +SKIP
+    >>> list(read_jsonl(Path("queries.jsonl")))
     [(1, {'_id': 'a', 'text': 'what is a negative?'})]
     """
     for line, text in read_lines(path):

@@ -42,7 +42,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
 
     Examples
     --------
-    >>> list(read_lines(Path("two.txt")))  # doctest: +SKIP
+    >>> list(read_lines(Path("two.txt")))
     [(1, 'first\n'), (2, 'second')]
     """
     number = 0

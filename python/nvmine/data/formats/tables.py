@@ -75,7 +75,7 @@ def open_table(path: Path) -> Table:
 
     Examples
     --------
-    >>> open_table(Path("pairs.csv")).columns  # doctest: +SKIP
+    >>> open_table(Path("pairs.csv")).columns
     ['query', 'positive']
     """
     return _READERS[require_suffix(path, TABLES)](path)

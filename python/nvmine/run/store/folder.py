@@ -28,8 +28,11 @@ class Run:
 
     Examples
     --------
-    >>> run = nvmine.open_run("run")  # doctest: +SKIP
-    >>> run.dataset().write_parquet("train.parquet")  # doctest: +SKIP
+    >>> import nvmine
+    >>> run = nvmine.open_run("run")
+    >>> run.dataset().columns
+    ['query', 'positive', 'negative_1', 'negative_2', 'negative_3', 'negative_4']
+    >>> run.dataset().write_parquet("train.parquet")
     """
 
     path: Path
