@@ -28,7 +28,7 @@ def summary_text(run: Run, summary: Summary) -> str:
         "",
         f"pairs with all {run.n} negatives   {complete:,} of {pairs:,}",
         f"short queries                {totals['short']:,}  ({run.short_because})",
-        f"starved queries              {summary.starved:,}  (there was more)",
+        f"starved queries              {summary.starved:,}  (the corpus holds more)",
         "",
         f"{'scores':<14} {'positives':>10} {'negatives':>10} {'difference':>10}",
     ]
