@@ -113,7 +113,7 @@ def test_the_sign_of_a_zero_does_not_show(scores: tuple[float, float]) -> None:
 def test_the_order_of_positives_changes_no_byte(policy: dict[str, Any], seed: int) -> None:
     batch = Batch(seed, queries=40)
     if policy.get("anchor") == "each":
-        # A row a positive: turned round, the rows of a query turn round.
+        # One row per positive: turned round, the rows of a query turn round.
         batch.positives = [scores[:1] for scores in batch.positives]
     expected = nvmine.mine(**batch.arguments(), **policy)
     batch.positives = [scores[::-1] for scores in batch.positives]

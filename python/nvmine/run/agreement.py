@@ -29,9 +29,9 @@ def agreement(runs: Sequence[Run | str | Path], *, top: int = 4) -> pl.DataFrame
 
     Returns
     -------
-    A row a teacher: the column `teacher`, then a column named after each teacher, in [0, 1], 1 on the diagonal; null if
-    neither of the two has a negative for any query. Queries that only one of the two has a result for do not count, nor
-    do such pairs where each positive is an anchor. :func:`nvmine.jaccard_matrix` does the same for arrays.
+    One row per teacher: the column `teacher`, then a column named after each teacher, in [0, 1], 1 on the diagonal;
+    null if neither of the two has a negative for any query. Queries that only one of the two has a result for do not
+    count, nor do such pairs where each positive is an anchor. :func:`nvmine.jaccard_matrix` does the same for arrays.
 
     Raises
     ------

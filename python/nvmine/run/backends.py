@@ -209,7 +209,7 @@ def store_vectors(job: StoreJob, side: Side, rows: int, encoders: Sequence[Encod
     """Writes the vectors of all rows, shard by shard; shards that are stored already are not made again.
 
     Several encoders, each on a device of its own, share the shards. One encoder makes each shard alone, so its bytes do
-    not depend on how many there are. Memory is that of one shard a device.
+    not depend on how many there are. Memory is that of one shard per device.
     """
     workspace = job.workspace
     folder = f"embeddings/{workspace.manifest.folder_name}"

@@ -1,4 +1,4 @@
-"""The table of results: a row a (query, positive) pair, named by the ids of the data."""
+"""The table of results: one row per (query, positive) pair, named by the ids of the data."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def results_table(
     """Returns the results of one teacher.
 
     Columns: `query_id`, `positive_id`, `positive_score`, `negative_ids`, `negative_scores`, `teacher`, `candidates`,
-    `rejected` (a count a reason). The positives of a query share its negatives, unless each positive is an anchor.
+    `rejected` (one count per reason). The positives of a query share its negatives, unless each positive is an anchor.
     """
     pairs = _Pairs.of(block, negatives)
     return result_table(
@@ -49,7 +49,7 @@ def ensemble_table(
     positive's score by the teacher of each negative, null where it has none), `candidates`, `rejected`.
     """
     pairs = _Pairs.of(blocks[0], negatives)
-    # A column a teacher, a row a pair.
+    # One column per teacher, one row per pair.
     scores = np.stack([block.pos_scores[blocks[0].pos_kept] for block in blocks], axis=1)
     teachers = teachers_of(negatives)[pairs.results]
     of_positive = np.take_along_axis(scores, np.maximum(teachers, 0), axis=1)

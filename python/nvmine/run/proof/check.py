@@ -35,7 +35,7 @@ class Summary:
     pairs
         Number of (query, positive) pairs, and of those with all `n` negatives.
     quantiles
-        A row a quantile of the scores of positives, of negatives, and of their differences.
+        One row per quantile of the scores of positives, of negatives, and of their differences.
     worst
         The positives that the teacher, or an ensemble's first teacher, ranks worst: `query_id`, `positive_id`, `score`,
         `rank` (0: beyond the depth) and `kept`.
@@ -97,7 +97,7 @@ def _each(run: Run) -> bool:
 
 
 def _flat(run: Run, results: pl.DataFrame) -> pl.DataFrame:
-    """Returns a row a negative: `result`, `query_id`, `passage_id`, `score`, `positive_score` and its `teacher`."""
+    """Returns one row per negative: `result`, `query_id`, `passage_id`, `score`, `positive_score` and its `teacher`."""
     own = ["negative_ids", "negative_scores"]
     own += ["negative_teachers", "positive_scores"] if run.is_ensemble else []
     flat = results.with_row_index("result").explode(own, empty_as_null=False).drop_nulls("negative_ids")

@@ -131,7 +131,7 @@ class Run:
         return self.teachers()
 
     def queries(self) -> pl.LazyFrame:
-        """Returns a row a query: `query_id` and `text`."""
+        """Returns one row per query: `query_id` and `text`."""
         return self._scan("queries.parquet")
 
     def passages(self) -> pl.LazyFrame:
@@ -139,7 +139,7 @@ class Run:
         return self._scan("passages.parquet")
 
     def scan_candidates(self) -> pl.LazyFrame:
-        """Returns a row a query: `query_id`, its positives and its candidates.
+        """Returns one row per query: `query_id`, its positives and its candidates.
 
         Ids are row numbers of :meth:`passages`. `pos_ids`, `pos_scores`, `pos_ranks` (0: beyond the depth) and
         `pos_kept` (whether the pair is kept) describe the positives. `ids` and `scores` are the candidates, best first,
@@ -149,7 +149,7 @@ class Run:
         return self._scan("candidates/")
 
     def scan_negatives(self) -> pl.LazyFrame:
-        """Returns a row a (query, positive) pair: ids, the positive's score, negatives, rejections by reason."""
+        """Returns one row per (query, positive) pair: ids, the positive's score, negatives, rejections by reason."""
         return self._scan("negatives-")
 
     def negatives(self) -> pl.DataFrame:
@@ -157,7 +157,7 @@ class Run:
         return self.scan_negatives().collect()
 
     def verdicts(self) -> pl.DataFrame:
-        """Returns a row a verdict: `query_id`, `passage_id`, `relevant`, `answer`, `tokens_in`, `tokens_out`, `cost`.
+        """Returns one row per verdict, with ids, whether the passage is relevant, the answer, its tokens and its cost.
 
         Raises
         ------
@@ -169,7 +169,7 @@ class Run:
         return self._scan(VERDICTS).collect()
 
     def qrels(self) -> pl.DataFrame:
-        """Returns a row a (query, positive) pair: `query_id`, `passage_id`, `source`.
+        """Returns one row per (query, positive) pair: `query_id`, `passage_id`, `source`.
 
         `source` is ``data`` for pairs of the data set that the consistency filter kept, ``rescorer`` for candidates
         that were promoted, and ``judge`` for negatives that were relabelled.
@@ -195,7 +195,7 @@ class Run:
         return pl.concat(tables).unique(["query_id", "passage_id"], keep="first", maintain_order=True).collect()
 
     def dataset(self) -> pl.DataFrame:
-        """Returns texts to train on, a row a (query, positive) pair: `query`, `positive`, `negative_1` to `negative_n`.
+        """Returns texts to train on: `query`, `positive`, `negative_1` to `negative_n`, one row per pair.
 
         The losses of sentence-transformers take these columns in this order:
         ``datasets.Dataset.from_polars(run.dataset())``. Pairs with fewer than `n` negatives are left out. Positives
