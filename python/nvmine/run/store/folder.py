@@ -153,11 +153,13 @@ class Run:
         return self._scan("negatives-")
 
     def negatives(self) -> pl.DataFrame:
-        """:meth:`scan_negatives`, read."""
+        """Reads :meth:`scan_negatives` into memory."""
         return self.scan_negatives().collect()
 
     def verdicts(self) -> pl.DataFrame:
-        """Returns one row per verdict, with ids, whether the passage is relevant, the answer, its tokens and its cost.
+        """Returns one row per verdict of the judge.
+
+        Columns: `query_id`, `passage_id`, `relevant`, `answer`, `tokens_in`, `tokens_out`, `cost`.
 
         Raises
         ------
